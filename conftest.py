@@ -1,0 +1,226 @@
+"""Options and hooks; what they do is in fixtures/ and reports/."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+
+from fixtures import cases as found
+from fixtures import catalogue, profiles
+from fixtures import options as suite
+from fixtures import session as run
+from fixtures.clusters import ClusterInfo
+from fixtures.errors import SuiteError, UsageError
+from reports import live, results, summary
+from reports.run import Plan, RunReport, failed_in
+
+OPTIONS_KEY = pytest.StashKey[suite.Options]()
+COLLECTED_KEY = pytest.StashKey[list[found.Case]]()
+OWNER_KEY = pytest.StashKey[run.ClusterOwner]()
+REPORT_KEY = pytest.StashKey[RunReport]()
+RESULTS_KEY = pytest.StashKey[results.Results]()
+SESSION_KEY = pytest.StashKey[pytest.Session]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Define the suite's options."""
+    suite.add_options(parser)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With --list-requirements: print the catalogue, which needs no cluster, and stop."""
+    if not config.getoption("list_requirements"):
+        return None
+    with _usage_errors():
+        options = suite.read_options(config)
+        suite.check_options(options, config.invocation_params.dir)
+        cases = catalogue.collect(config.rootpath)
+        folder = config.rootpath / profiles.FOLDER
+        taken = suite.select(cases, options, folder, _failed_before(config, options))
+        print(catalogue.listing(taken, profiles.promises_by_profile(folder, cases)))
+    return 0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything is made; in a worker, hear what the controller tells."""
+    config.addinivalue_line("markers", "requirement(requirement): the promise that a conformance test checks")
+    config.add_cleanup(run.sigterm_as_interrupt())
+    config.stash[OPTIONS_KEY] = options = suite.read_options(config)
+    if run.is_worker(config):
+        run.hear_controller(config)
+        return
+    with _usage_errors():
+        suite.check_options(options, config.invocation_params.dir)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep the session for the hooks that are not given it."""
+    session.config.stash[SESSION_KEY] = session
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the cases that the options ask for."""
+    options = config.stash[OPTIONS_KEY]
+    with _usage_errors():
+        cases = found.cases_of(items)
+        taken = {case.id for case in _select(config, cases)}
+    config.stash[COLLECTED_KEY] = cases
+    if not cases:
+        return
+    kept = [i for i in items if (i.nodeid in taken if found.is_conformance(i) else not options.narrowed)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """With workers: collect, check and open the cluster before the first worker starts."""
+    # The controller of pytest-xdist collects nothing by itself; to know what is asked for before
+    # anything is made, and to know afterwards what was not reported, it has to.
+    if not found.may_collect(config):
+        return
+    controller = config.stash[SESSION_KEY]
+    controller.perform_collect()
+    if controller.testsfailed and not config.getoption("continue_on_collection_errors"):
+        raise controller.Interrupted(f"{controller.testsfailed} error(s) during collection")
+    _start(controller)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has no types
+    """Tell a worker of the cluster."""
+    node.workerinput.update(run.tell_workers(node.config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Without workers: open the cluster when everything is collected."""
+    if not session.testsfailed or session.config.getoption("continue_on_collection_errors"):
+        _start(session)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Decide before the test runs what the cluster does not offer."""
+    if found.is_conformance(item):
+        requirement = found.case_of(item).requirement
+        run.must_be_offered(requirement, item.config.stash[run.CLUSTER_INFO_KEY])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the verdict on the report of each phase."""
+    report = yield
+    if found.is_conformance(item):
+        live.put_verdict(report, call.excinfo.value if call.excinfo else None)
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Count our verdicts; our own lines replace the dots."""
+    return live.status(report)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Close the cluster once the workers are gone, and before the summary is printed."""
+    try:
+        return (yield)
+    except SuiteError as error:
+        if REPORT_KEY not in session.config.stash:
+            raise
+        session.config.stash[REPORT_KEY].problem("cleanup", str(error))
+    finally:
+        _finish(session)
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    """Print the summary by chapter."""
+    if RESULTS_KEY in config.stash:
+        live.Terminal(config).summary(summary.summary(config.stash[RESULTS_KEY]))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the cluster even when the session never started fully."""
+    # pytest leaves pytest_sessionfinish out when the start of the session was interrupted.
+    if SESSION_KEY in config.stash:
+        _finish(config.stash[SESSION_KEY])
+
+
+def _select(config: pytest.Config, cases: list[found.Case]) -> list[found.Case]:
+    options = config.stash[OPTIONS_KEY]
+    folder = config.rootpath / profiles.FOLDER
+    return suite.select(cases, options, folder, _failed_before(config, options)) if cases else []
+
+
+def _failed_before(config: pytest.Config, options: suite.Options) -> frozenset[str]:
+    return failed_in(config.invocation_params.dir, options.rerun_failed) if options.rerun_failed else frozenset()
+
+
+def _start(own: pytest.Session) -> None:
+    """Open the cluster and the record when there are conformance tests to run and it is not done yet."""
+    config, terminal = own.config, live.Terminal(own.config)
+    chosen = found.cases_of(own.items)
+    if not chosen or run.is_worker(config) or OWNER_KEY in config.stash or config.getoption("collectonly"):
+        return
+    plan = _plan(config, chosen)
+    if len(chosen) == len(own.items):
+        terminal.show_cases_only()
+
+    def begin_log(info: ClusterInfo | None) -> RunReport:
+        config.stash[REPORT_KEY] = report = RunReport(plan, info.model_dump(mode="json") if info else None)
+        config.pluginmanager.register(live.CaseLines(report, terminal))
+        return report
+
+    config.stash[OWNER_KEY] = owner = run.ClusterOwner(config.stash[OPTIONS_KEY], terminal.line)
+    try:
+        with _usage_errors():
+            info = owner.open(begin_log)
+    except SuiteError as error:
+        terminal.line(f"error: the cluster could not be set up: {error}", "red")
+        terminal.line(f"report: {plan.shown_folder}")
+        pytest.exit("no test was run", returncode=pytest.ExitCode.INTERNAL_ERROR)
+    run.share(config, info, plan.folder, plan.run_id)
+
+
+def _plan(config: pytest.Config, chosen: list[found.Case]) -> Plan:
+    options = config.stash[OPTIONS_KEY]
+    whole = profiles.resolved_ids(config.rootpath / profiles.FOLDER, options.profile)
+    return Plan(
+        run_id=run.new_run_id(),
+        start=config.invocation_params.dir,
+        report_dir=options.report_dir,
+        argv=tuple(str(argument) for argument in config.invocation_params.args),
+        profile=options.profile,
+        cases=tuple(chosen),
+        found=frozenset(case.requirement.id for case in config.stash[COLLECTED_KEY]),
+        whole_profile=whole,
+    )
+
+
+def _finish(own: pytest.Session) -> None:
+    """Close the cluster, once, and end the record; a run that is not sound exits with 1 at least."""
+    config = own.config
+    if OWNER_KEY not in config.stash or RESULTS_KEY in config.stash:
+        return
+    config.stash[OWNER_KEY].close()
+    if REPORT_KEY not in config.stash:
+        return
+    total = config.stash[REPORT_KEY].finish(interrupted=own.exitstatus == pytest.ExitCode.INTERRUPTED)
+    config.stash[RESULTS_KEY] = total
+    if own.exitstatus == pytest.ExitCode.OK and not total.sound:
+        own.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from error

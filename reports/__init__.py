@@ -1,0 +1,1 @@
+"""Outputs made from a saved run: tables, JUnit, the run's record."""

@@ -1,0 +1,1 @@
+"""Tests that need neither a cluster nor root, in seconds."""
