@@ -1,0 +1,38 @@
+"""A ClusterIP is of the cluster alone."""
+
+from conformance.shared_web import SharedWeb
+from fixtures.checks.isolation import must_not_answer
+from fixtures.clusters import ClusterInfo, IPFamily
+from fixtures.prober.plan import Protocol
+from fixtures.prober.probing import Probing
+from fixtures.prober.vantages import OutsideVantage, PodVantage
+from fixtures.requirements import MUST, requirement
+from fixtures.workloads.services import Service
+
+PROTOCOLS: tuple[Protocol, ...] = ("http", "tcp", "udp")
+
+
+@requirement(
+    "cluster_ip.is_not_reachable_from_outside",
+    promise="Services and pods receive virtual IP addresses only accessible from within the cluster.",
+    source="seed: Kubernetes services, paragraph 10",
+    level=MUST,
+    features=("outside",),
+)
+def test_a_cluster_ip_answers_nothing_from_outside(
+    *,
+    cluster: ClusterInfo,
+    node_port_service: Service,
+    shared_web: SharedWeb,
+    pod_vantages: tuple[PodVantage, ...],
+    outside: OutsideVantage,
+    probing: Probing,
+    family: IPFamily,
+) -> None:
+    """Fault: `cluster_ip_leaked`, the way from outside gets a route for the Service range to a node."""
+    node_ports = [t for p in PROTOCOLS for t in node_port_service.on_nodes(cluster, p, family)]
+    control = shared_web.must_be_reached(node_port_service, node_ports, [outside])
+    targets = [node_port_service.by_address(protocol, 80, family) for protocol in PROTOCOLS]
+    with probing.during(targets, pod_vantages, longest_s=60) as inside:
+        silent = probing.run(targets, [outside], count=20)
+    must_not_answer(silent, control=[*control, *inside])

@@ -1,0 +1,56 @@
+"""The names of Services that have a ClusterIP."""
+
+from conformance.shared_web import SharedWeb
+from fixtures.checks.names import must_not_exist, must_resolve_to
+from fixtures.clusters import IPFamily
+from fixtures.prober.plan import QueryType, Target
+from fixtures.prober.probing import Probing
+from fixtures.prober.vantages import PodVantage
+from fixtures.requirements import MUST, requirement
+from fixtures.workloads.services import Service
+
+RECORDS: dict[IPFamily, QueryType] = {IPFamily.IPV4: "A", IPFamily.IPV6: "AAAA"}
+QUERIES = 5
+
+
+@requirement(
+    "dns.name_resolves_to_the_cluster_ip",
+    promise="Normal Services are assigned A and AAAA records for their name that resolve to the cluster IP.",
+    source="kubernetes.io: DNS for Services and Pods, Services, A/AAAA records",
+    level=MUST,
+)
+def test_the_name_resolves_to_the_cluster_ip(
+    cluster_ip_service: Service,
+    shared_web: SharedWeb,
+    pod_vantages: tuple[PodVantage, ...],
+    probing: Probing,
+    family: IPFamily,
+) -> None:
+    """Fault: `names_elsewhere`, the cluster's DNS gives every name an address that is not a Service's."""
+    converged_at = shared_web.must_be_behind(cluster_ip_service)
+    name = cluster_ip_service.dns_name
+    target = Target(name=f"{RECORDS[family]} {name}", address=name, protocol="dns", query_type=RECORDS[family])
+    batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
+    must_resolve_to(batches, [cluster_ip_service.cluster_ips[family]])
+
+
+@requirement(
+    "dns.no_service_no_name",
+    promise="A name of no Service in a namespace of the cluster does not exist: NXDOMAIN, told by the cluster's DNS.",
+    source="Kubernetes DNS-Based Service Discovery, 2.1 Definitions; RFC 8020",
+    level=MUST,
+)
+def test_a_name_without_a_service_does_not_exist(
+    cluster_ip_service: Service,
+    shared_web: SharedWeb,
+    pod_vantages: tuple[PodVantage, ...],
+    probing: Probing,
+) -> None:
+    """Fault: `names_elsewhere`."""
+    converged_at = shared_web.must_be_behind(cluster_ip_service)
+    known = Target(name="known", address=cluster_ip_service.dns_name, protocol="dns")
+    found = probing.run([known], pod_vantages[:1], count=1, converged_at=converged_at)[0].probes[0]
+    full_name = found.dns.name if found.dns else cluster_ip_service.dns_name
+    name = f"no-{full_name}."
+    missing = Target(name=f"A {name}", address=name, protocol="dns")
+    must_not_exist(probing.run([missing], pod_vantages, count=QUERIES))

@@ -1,0 +1,1 @@
+"""Promises of how Services follow their pods."""

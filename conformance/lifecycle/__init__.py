@@ -1,0 +1,1 @@
+"""Promises that hold while pods come and go."""

@@ -1,0 +1,263 @@
+"""The API adapter and the workloads against a made-up API server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fixtures.api import PODS, SERVICES, Api, NotInTime, Refused
+from fixtures.errors import BrokenPromise, SuiteError
+from fixtures.history import History
+from fixtures.verdicts import NotObservable
+from fixtures.workloads.manifests import load, with_env, with_image
+from fixtures.workloads.observer import observing
+from fixtures.workloads.services import Service, Services, ready_addresses
+from fixtures.workloads.web import Pod
+
+Replies = list[tuple[str, int, Any]]
+"""In order: method and path without query, HTTP status, a JSON object or the events of a watch."""
+
+
+class Script(ThreadingHTTPServer):
+    """An API server that gives prepared replies, each once and the last of a path for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.replies: Replies = []
+        self.seen: list[tuple[str, str, Any]] = []
+
+    def next_reply(self, key: str) -> tuple[int, Any]:
+        """The next reply for a method and path."""
+        found = [reply for reply in self.replies if reply[0] == key]
+        if len(found) > 1:
+            self.replies.remove(found[0])
+        return found[0][1:]
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request to the script."""
+
+    server: Script
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def serve(self) -> None:
+        """Answer by the script; a watch is known by its query."""
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.seen.append((self.command, self.path, json.loads(body) if body else None))
+        watch = "WATCH" if "watch=true" in query else self.command
+        status, reply = self.server.next_reply(f"{watch} {path}")
+        text = (
+            "".join(json.dumps(event) + "\n" for event in reply)
+            if isinstance(reply, list) and watch == "WATCH"
+            else json.dumps(reply)
+        )
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_POST = do_PATCH = do_DELETE = serve
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """A running API server."""
+    with Script() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def api(script: Script, tmp_path: Path) -> Api:
+    """The adapter, talking to it."""
+    config = {
+        "current-context": "x",
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{script.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "secret"}}],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return Api(path)
+
+
+def status(code: int, reason: str, message: str) -> dict[str, Any]:
+    """A Status object."""
+    return {"kind": "Status", "code": code, "reason": reason, "message": message}
+
+
+def item(uid: str, version: str = "1", **spec: object) -> dict[str, Any]:
+    """A small object."""
+    metadata = {"uid": uid, "name": uid, "namespace": "n", "resourceVersion": version}
+    return {"metadata": metadata, "spec": spec, "status": {}}
+
+
+def listed(*items: dict[str, Any]) -> dict[str, Any]:
+    """A list object."""
+    return {"metadata": {"resourceVersion": "10"}, "items": list(items)}
+
+
+def test_a_refusal_is_told_from_a_failing_server(api: Api, script: Script) -> None:
+    script.replies = [
+        ("POST /api/v1/namespaces/n/services", 422, status(422, "Invalid", "nodePort: 80: not in 30000-32767")),
+        ("GET /api/v1/namespaces/n/services/a", 503, {"kind": "Status"}),
+        ("GET /api/v1/namespaces/n/services/b", 200, ["not an object"]),
+    ]
+    with pytest.raises(Refused, match="422 Invalid: nodePort: 80"):
+        api.create(SERVICES, {}, "n")
+    for name in "ab":
+        with pytest.raises(SuiteError):
+            api.get(SERVICES, name, "n")
+
+
+def test_nobody_there_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError):
+        Api(tmp_path / "none").get(SERVICES, "a", "n")
+
+
+def test_deleting_what_is_gone_is_no_error(api: Api, script: Script) -> None:
+    script.replies = [("DELETE /api/v1/namespaces/n/pods/a", 404, status(404, "NotFound", "gone"))]
+    api.delete(PODS, "a", "n", grace_period_s=0)
+    assert script.seen[0][1].endswith("?gracePeriodSeconds=0")
+
+
+def test_a_patch_is_sent_as_an_object(api: Api, script: Script) -> None:
+    script.replies = [("PATCH /api/v1/namespaces/n/pods/a", 200, item("a"))]
+    api.patch(PODS, "a", {"metadata": {"labels": {"x": "y"}}}, "n")
+    assert script.seen[0][2] == {"metadata": {"labels": {"x": "y"}}}
+
+
+def test_waiting_sees_changes_and_starts_over_after_410(api: Api, script: Script) -> None:
+    path = "/api/v1/namespaces/n/pods"
+    gone = {"type": "ERROR", "object": status(410, "Expired", "too old")}
+    script.replies = [
+        (f"GET {path}", 200, listed(item("old"))),
+        (f"WATCH {path}", 200, [{"type": "ADDED", "object": item("a", "11")}, gone]),
+        (f"GET {path}", 200, listed(item("b"))),
+        (f"WATCH {path}", 410, status(410, "Expired", "too old")),
+        (f"GET {path}", 200, listed(item("b"))),
+        (f"WATCH {path}", 200, [{"type": "DELETED", "object": item("b", "12")}]),
+    ]
+    assert api.wait_until(lambda items: not items, PODS, "n", timeout_s=5, what="no pods") == []
+
+
+def test_waiting_ends(api: Api, script: Script) -> None:
+    path = "/api/v1/namespaces/n/pods"
+    bookmark = [{"type": "BOOKMARK", "object": item("", "11")}]
+    script.replies = [(f"GET {path}", 200, listed()), (f"WATCH {path}", 200, bookmark)]
+    with pytest.raises(NotInTime, match="two pods: not so within"):
+        api.wait_until(lambda items: len(items) == 2, PODS, "n", timeout_s=0.3, what="two pods")
+
+
+def test_an_observation_records_every_change(api: Api, script: Script) -> None:
+    for resource in ("api/v1/namespaces/n/services", "api/v1/namespaces/n/pods"):
+        script.replies += [(f"GET /{resource}", 200, listed()), (f"WATCH /{resource}", 200, [])]
+    slices = "apis/discovery.k8s.io/v1/namespaces/n/endpointslices"
+    changes = [{"type": kind, "object": item("s", "11")} for kind in ("MODIFIED", "DELETED")]
+    script.replies += [(f"GET /{slices}", 200, listed(item("s"))), (f"WATCH /{slices}", 200, changes)]
+    script.replies += [(f"WATCH /{slices}", 200, [])]
+    history = History()
+    with observing(api, "n", history):
+        pass
+    assert [e.change for e in history.observations("endpointslices", "s")][:1] == ["ADDED"]
+
+
+def service_of(name: str = "web-1") -> dict[str, Any]:
+    """A stored Service."""
+    ports = [{"name": "web", "port": 80, "nodePort": 31001}]
+    return item(name, clusterIPs=["10.96.0.1", "fd00::1"], ports=ports)
+
+
+def test_a_taken_node_port_leads_to_the_next(api: Api, script: Script) -> None:
+    path = "POST /api/v1/namespaces/n/services"
+    taken = status(422, "Invalid", "spec.ports[0].nodePort: 31000: provided port is already allocated")
+    script.replies = [(path, 422, taken), (path, 201, service_of())]
+    service = Services(api, "n", History()).create_on_node_port("node-port", range(31000, 31003))
+    assert service.node_port("web") == 31001
+    assert [port["nodePort"] for port in script.seen[1][2]["spec"]["ports"]] == [31001, 31001]
+    script.replies = [(path, 422, taken)]
+    with pytest.raises(NotObservable, match="31000 to 31002 are all taken"):
+        Services(api, "n", History()).create_on_node_port("node-port", range(31000, 31003))
+
+
+def test_a_refusal_must_name_the_reason(api: Api, script: Script) -> None:
+    path = "POST /api/v1/namespaces/n/services"
+    services = Services(api, "n", History())
+    script.replies = [(path, 422, status(422, "Invalid", "29999: not in 30000-32767"))]
+    services.must_be_refused("node-port", naming=["29999", "30000-32767"])
+    with pytest.raises(BrokenPromise):
+        services.must_be_refused("node-port", naming=["29998"])
+    script.replies = [(path, 201, service_of()), ("DELETE /api/v1/namespaces/n/services/web-1", 200, {})]
+    with pytest.raises(BrokenPromise, match="Service created with node ports"):
+        services.must_be_refused("node-port", naming=["29999"])
+    assert script.seen[-1][0] == "DELETE"
+
+
+def endpoint_slice(family: str, *addresses: str, ready: bool | None = True) -> dict[str, Any]:
+    """An EndpointSlice."""
+    conditions = {} if ready is None else {"ready": ready}
+    endpoints = [{"addresses": [address], "conditions": conditions} for address in addresses]
+    return {**item(f"s-{family}"), "addressType": family, "endpoints": endpoints}
+
+
+def test_only_ready_addresses_count() -> None:
+    service = Service(service_of())
+    slices = [
+        endpoint_slice("IPv4", "10.0.0.1", ready=None),
+        endpoint_slice("IPv4", "10.0.0.2", ready=False),
+        {**endpoint_slice("IPv6"), "endpoints": None},
+    ]
+    found = ready_addresses(slices, service.cluster_ips)
+    assert {str(family): ips for family, ips in found.items()} == {"IPv4": {"10.0.0.1"}, "IPv6": set()}
+
+
+def test_convergence_is_timed_once_and_a_stale_endpoint_is_a_broken_promise(
+    api: Api, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/apis/discovery.k8s.io/v1/namespaces/n/endpointslices"
+    slices = listed(endpoint_slice("IPv4", "10.0.0.1"), endpoint_slice("IPv6", "fd00::a"))
+    script.replies = [(f"GET {path}", 200, slices), (f"WATCH {path}", 200, [])]
+    services, service = Services(api, "n", History()), Service(service_of())
+    pod = Pod("web-a", "u", "n1", ("10.0.0.1", "fd00::a"))
+    first = services.must_have_endpoints(service, [pod])
+    assert services.must_have_endpoints(service, [pod]) == first
+    monkeypatch.setattr("fixtures.workloads.services.ENDPOINTS_WITHIN_S", 0.2)
+    with pytest.raises(BrokenPromise, match=r"hold exactly no address within 0 s; observed 10\.0\.0\.1, fd00::a"):
+        services.must_have_endpoints(service, [])
+
+
+@pytest.mark.parametrize("name", ["web", "vantages"])
+def test_workloads_fit_the_restricted_pod_security_standard(name: str) -> None:
+    body = with_image(load(f"workloads/{name}.yaml"), "localhost/python:3")
+    pod = body["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["image"] == "localhost/python:3"
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_manifests_are_changed_in_a_copy() -> None:
+    before = load("workloads/web.yaml")
+    after = with_env(before, VERSION="other")
+    assert before == load("workloads/web.yaml")
+    assert {"name": "VERSION", "value": "other"} in after["spec"]["template"]["spec"]["containers"][0]["env"]
+    with pytest.raises(KeyError):
+        with_env(before, NONE="x")
+    with pytest.raises(SuiteError, match="manifests/none"):
+        load("none.yaml")
