@@ -14,6 +14,7 @@ from fixtures import options as suite
 from fixtures import session as run
 from fixtures.clusters import ClusterInfo
 from fixtures.errors import SuiteError, UsageError
+from fixtures.interrupts import sigterm_as_interrupt
 from reports import live, results, summary
 from reports.run import Plan, RunReport, failed_in
 
@@ -47,7 +48,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is made; in a worker, hear what the controller tells."""
     config.addinivalue_line("markers", "requirement(requirement): the promise that a conformance test checks")
-    config.add_cleanup(run.sigterm_as_interrupt())
+    config.add_cleanup(sigterm_as_interrupt())
     config.stash[OPTIONS_KEY] = options = suite.read_options(config)
     if run.is_worker(config):
         run.hear_controller(config)
