@@ -27,8 +27,14 @@ NODE_PORTS = range(31000, 31020)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Delete the run's namespaces and see that they are gone: once, in the process that owns the cluster."""
     config = session.config
-    if not is_worker(config) and CLUSTER_INFO_KEY in config.stash:
-        Namespaces(Api(config.stash[CLUSTER_INFO_KEY].kubeconfig), config.stash[RUN_ID_KEY]).delete_all()
+    if is_worker(config) or CLUSTER_INFO_KEY not in config.stash:
+        return
+    info = config.stash[CLUSTER_INFO_KEY]
+    goes_as_a_whole = info.kind == "local" and not (
+        config.getoption("cluster_name") or config.getoption("keep_cluster")
+    )
+    if not goes_as_a_whole:
+        Namespaces(Api(info.kubeconfig), config.stash[RUN_ID_KEY]).delete_all()
 
 
 @pytest.fixture(scope="session")
@@ -91,10 +97,15 @@ def shared_services(api: Api, cluster: ClusterInfo, web: Web) -> dict[str, Servi
 
 
 @pytest.fixture(scope="session")
-def web_pods(web: Web, shared_services: dict[str, Service]) -> tuple[Pod, ...]:
-    """The pods of `web`, all ready; asked for after the Services, which can be made while the pods start."""
-    del shared_services
-    return web.wait_until_serving()
+def web_pods(
+    api: Api, web: Web, shared_services: dict[str, Service], first_seen: dict[tuple[str, ...], float]
+) -> tuple[Pod, ...]:
+    """The pods of `web`, all ready and behind the shared Services: one propagation budget serves all of them."""
+    pods = web.wait_until_serving()
+    services = Services(api, web.namespace, History(), first_seen)
+    for service in shared_services.values():
+        services.must_have_endpoints(service, pods)
+    return pods
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ def test_a_cluster_ip_answers_nothing_from_outside(
     family: IPFamily,
 ) -> None:
     """Fault: `cluster_ip_leaked`, the way from outside gets a route for the Service range to a node."""
-    node_ports = [t for p in PROTOCOLS for t in node_port_service.on_nodes(cluster, p, family)]
+    node_ports = [node_port_service.on_nodes(cluster, protocol, family)[0] for protocol in PROTOCOLS]
     control = shared_web.must_be_reached(node_port_service, node_ports, [outside])
     targets = [node_port_service.by_address(protocol, 80, family) for protocol in PROTOCOLS]
     with probing.during(targets, pod_vantages, longest_s=60) as inside:

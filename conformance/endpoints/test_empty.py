@@ -33,7 +33,12 @@ def test_a_service_without_endpoints_is_refused_at_once(
     service = services.create("cluster-ip", selector={"app": "nothing-has-this-label"})
     targets = [service.by_address(protocol, 80, family) for family in cluster.families for protocol in PROTOCOLS]
     batches = probing.run(
-        targets, pod_vantages, count=3, converged_at=time.time(), rate_per_s=REFUSED_PER_S, timeout_ms=TIMEOUT_MS
+        targets,
+        pod_vantages,
+        count=3,
+        converged_at=time.time(),
+        rate_per_s=REFUSED_PER_S,
+        connect_timeout_ms=TIMEOUT_MS,
     )
     must_be_refused(batches, within_s=REFUSED_WITHIN_S)
 

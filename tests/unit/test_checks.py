@@ -203,11 +203,7 @@ def test_values() -> None:
 
 
 def test_a_starved_prober_is_not_believed_its_timeouts() -> None:
-    must_have_kept_schedule(batch(good(), late_ms=9000), 950)
-    on_time, late = probe("timeout", took_s=0.951), probe("timeout", took_s=1.4)
-    must_have_kept_schedule(batch([on_time]), 950)
-    must_have_kept_schedule(batch([late, on_time]), 950)
-    with pytest.raises(SuiteError, match="1 timeouts, but it was starved"):
-        must_have_kept_schedule(batch([*good(), late]), 950)
-    with pytest.raises(SuiteError, match="starved"):
-        must_have_kept_schedule(batch([on_time.model_copy(update={"scheduled_s": -0.2})]), 950)
+    must_have_kept_schedule(batch(good(), late_ms=9000))
+    must_have_kept_schedule(batch([probe("timeout")], late_ms=500))
+    with pytest.raises(SuiteError, match="could not keep its own schedule"):
+        must_have_kept_schedule(batch([probe("timeout")], late_ms=3000))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -112,6 +114,35 @@ def test_a_group_is_removed_with_all_below_it_and_no_other(v1: Cgroups) -> None:
     v1.remove("ksc-t")
     v1.remove("ksc-t")
     assert v1.remains("ksc-") == {"ksc-tt"}
+
+
+def test_a_program_that_comes_in_during_the_removal_is_ended(v1: Cgroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    v1.create("ksc-t")
+    late = v1.root / "memory" / "ksc-t"
+    ended: list[str] = []
+
+    def rmdir(path: Path) -> None:
+        if path == late and not ended:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        shutil.rmtree(path)
+
+    monkeypatch.setattr(Path, "rmdir", rmdir)
+    monkeypatch.setattr(v1, "end_processes", ended.append)
+    v1.remove("ksc-t")
+    assert ended == ["ksc-t"]
+    assert v1.remains("ksc-") == set()
+
+
+def test_a_group_that_the_kernel_keeps_is_named(v1: Cgroups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "END_TIMEOUT_S", 0.01)
+    v1.create("ksc-t")
+
+    def busy(_path: Path) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "rmdir", busy)
+    with pytest.raises(SuiteError, match=r"cgroup .*/ksc-t could not be removed: Device or resource busy"):
+        v1.remove("ksc-t")
 
 
 def test_ending_a_group_ends_its_processes(v2: Cgroups, monkeypatch: pytest.MonkeyPatch) -> None:

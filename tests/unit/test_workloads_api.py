@@ -17,6 +17,7 @@ from fixtures.errors import BrokenPromise, SuiteError
 from fixtures.history import History
 from fixtures.verdicts import NotObservable
 from fixtures.workloads.manifests import load, with_env, with_image
+from fixtures.workloads.namespaces import EXPIRES_ANNOTATION, RUN_ID_LABEL, Namespaces
 from fixtures.workloads.observer import observing
 from fixtures.workloads.services import Service, Services, ready_addresses
 from fixtures.workloads.web import Pod
@@ -261,3 +262,28 @@ def test_manifests_are_changed_in_a_copy() -> None:
         with_env(before, NONE="x")
     with pytest.raises(SuiteError, match="manifests/none"):
         load("none.yaml")
+
+
+def test_only_the_runs_own_and_expired_namespaces_are_deleted(api: Api, script: Script) -> None:
+    def namespace(name: str, run: str, expires: str) -> dict[str, Any]:
+        metadata = {
+            "uid": name,
+            "name": name,
+            "labels": {RUN_ID_LABEL: run},
+            "annotations": {EXPIRES_ANNOTATION: expires},
+        }
+        return {"metadata": metadata | {"resourceVersion": "1"}, "spec": {}, "status": {}}
+
+    later, before = "2999-01-01T00:00:00+00:00", "2020-01-01T00:00:00+00:00"
+    found = [namespace("own", "me", later), namespace("old", "other", before), namespace("theirs", "other", later)]
+    script.replies = [
+        ("GET /api/v1/namespaces", 200, listed(*found)),
+        ("GET /api/v1/namespaces", 200, listed()),
+        ("DELETE /api/v1/namespaces/own", 200, {"kind": "Status"}),
+        ("DELETE /api/v1/namespaces/old", 200, {"kind": "Status"}),
+    ]
+    Namespaces(api, "me").delete_all()
+    assert [path for method, path, _ in script.seen if method == "DELETE"] == [
+        "/api/v1/namespaces/own",
+        "/api/v1/namespaces/old",
+    ]

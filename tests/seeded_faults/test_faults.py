@@ -1,0 +1,75 @@
+"""Each seeded fault is caught by the tests that guard against it; without the faults everything passes.
+
+A promise counts as guarded when every case of its tests has the verdict `fail`: an `error` would mean
+that the suite broke, not that it noticed. Run with `--cluster-name NAME` on a local cluster that is up,
+or without on one of its own; not with workers, since the faults would meet.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from fixtures.api import Api
+from fixtures.clusters.local import open_cluster
+from fixtures.clusters.local.cluster import LocalCluster
+from fixtures.faults.local import FAULTS, Fault
+from fixtures.verdicts import Verdict
+from reports.record import read
+from reports.results import results
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
+    """The local cluster that is broken and healed again."""
+    local = open_cluster(request.config.getoption("cluster_name"), keep=False, progress=print)
+    yield local
+    local.close()
+
+
+def verdicts(cluster: LocalCluster, promises: Sequence[str], folder: Path) -> dict[str, Counter[str]]:
+    """Run the tests of promises on a cluster; how many cases of each promise have each verdict."""
+    wanted = [argument for promise in promises for argument in ("--requirement", promise)]
+    command = [sys.executable, "-m", "pytest", "conformance", "--cluster=local", f"--report-dir={folder}", *wanted]
+    done = subprocess.run(
+        [*command, f"--cluster-name={cluster.state.name}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found: dict[str, Counter[str]] = {promise: Counter() for promise in promises}
+    for case in results(read(folder)).cases.values():
+        found[case.requirement][str(case.verdict)] += 1
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_caught(fault: Fault, cluster: LocalCluster, tmp_path: Path) -> None:
+    """Every case of the promises that the fault breaks is `fail` while it lasts."""
+    with fault.apply(cluster, Api(cluster.kubeconfig)):
+        found = verdicts(cluster, fault.breaks, tmp_path / "run")
+    assert all(set(counts) == {Verdict.FAIL} for counts in found.values()), found
+
+
+def test_the_healed_cluster_is_healthy(cluster: LocalCluster, tmp_path: Path) -> None:
+    """Every case of all these promises is `pass` when no fault is left."""
+    found = verdicts(cluster, [promise for fault in FAULTS for promise in fault.breaks], tmp_path / "run")
+    assert all(set(counts) == {Verdict.PASS} for counts in found.values()), found
+
+
+def test_every_promise_has_a_fault() -> None:
+    """No promise is checked by a test that was never seen to fail."""
+    listing = subprocess.run(
+        [sys.executable, "-m", "pytest", "conformance", "--list-requirements"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    promised = {word for line in listing.splitlines() for word in line.split()[:1] if "." in word}
+    assert promised == {promise for fault in FAULTS for promise in fault.breaks}
