@@ -113,12 +113,23 @@ def test_the_store_is_filled_once_and_again_when_asked(tmp_path: Path, monkeypat
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     filled: list[Path] = []
     monkeypatch.setattr(images, "all_images", tuple)
-    monkeypatch.setattr(images, "_fill", lambda root, _archive, _work: filled.append(root))
+
+    def fill(root: Path, _archive: Path, _work: Path) -> None:
+        (root / "layer").write_text("content")
+        filled.append(root)
+
+    monkeypatch.setattr(images, "_fill", fill)
     assert ensure_store(Said()) == ensure_store(Said()) == store_folder()
     assert len(filled) == 1
     ensure_store(Said(), rebuild=True)
     assert len(filled) == 2
-    assert names_in(store_folder().parent) == [store_folder().name]
+    (store_folder() / "layer").write_text("cut")
+    said = Said()
+    ensure_store(said)
+    assert len(filled) == 3
+    assert "cache: the image store is damaged; it is made again" in said.lines
+    published = store_folder().parent
+    assert names_in(published.parent) == [published.name]
 
 
 def test_a_store_that_cannot_be_filled_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +143,7 @@ def test_a_store_that_cannot_be_filled_is_not_published(tmp_path: Path, monkeypa
     monkeypatch.setattr(images, "_fill", failing)
     with pytest.raises(KeyboardInterrupt):
         ensure_store(Said())
-    assert names_in(store_folder().parent) == []
+    assert names_in(store_folder().parent.parent) == []
 
 
 def test_containerd_reads_its_configuration() -> None:
