@@ -74,6 +74,8 @@ class Terminal:
         if self._reporter:
             self._reporter.ensure_newline()
             self._reporter.write_line(text, **({colour: True} if colour else {}))
+            # Into a pipe or a CI log, output would otherwise come in blocks, minutes late.
+            self._reporter.flush()
 
     def lines(self, lines: list[Line]) -> None:
         """Write several lines."""

@@ -165,3 +165,19 @@ def test_a_cluster_that_cannot_be_removed_is_reported(frame: Frame) -> None:
     result.stdout.fnmatch_lines(["cleanup: the cluster could not be removed: ZeroDivisionError: *"])
     junit = ET.parse(frame.report / "junit.xml").getroot()
     assert "could not be removed" in (junit.findtext(".//system-err") or "")
+
+
+@pytest.mark.usefixtures("frame")
+def test_a_line_is_on_its_way_at_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    pytester.makeconftest(
+        """
+        import os
+        from reports.live import Terminal
+        def pytest_collection_finish(session):
+            Terminal(session.config).line("building 1 of 7")
+            os._exit(0)
+        """
+    )
+    # Ending without clean-up loses whatever is still in a buffer.
+    assert "building 1 of 7" in pytester.runpytest_subprocess().stdout.str()
