@@ -48,6 +48,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is made; in a worker, hear what the controller tells."""
     config.addinivalue_line("markers", "requirement(requirement): the promise that a conformance test checks")
+    config.addinivalue_line("markers", "long: started first, so that no worker ends long after the others")
     config.add_cleanup(sigterm_as_interrupt())
     config.stash[OPTIONS_KEY] = options = suite.read_options(config)
     if run.is_worker(config):
@@ -74,7 +75,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     kept = [i for i in items if (i.nodeid in taken if found.is_conformance(i) else not options.narrowed)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(optionalhook=True)

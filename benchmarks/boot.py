@@ -70,8 +70,11 @@ def lines_of(argv: Sequence[str], **environment: str) -> Iterator[str]:
         raise SuiteError("\n".join([f"{' '.join(argv)} ended with {process.returncode}", *said[-3:]]))
 
 
-def measure() -> Measurements:
+def measure(*, memory: bool) -> Measurements:
     """One round from `up` to `down`: seconds since the start of the command, and bytes.
+
+    Args:
+        memory: whether the memory at rest is measured as well, which takes `REST_S`.
 
     Raises:
         SuiteError: the cluster did not come up, or its Service did not answer.
@@ -84,9 +87,10 @@ def measure() -> Measurements:
         raise SuiteError(f"`up` did not say when it had {', '.join(sorted(missing))}")
     cluster = attach(NAME)
     found[FIRST_ANSWER] = first_answer_at(cluster) - started
-    # Not for something to happen: the figure is that of a cluster at rest.
-    time.sleep(REST_S)
-    found[RSS], found[PSS] = cluster.memory_bytes()
+    if memory:
+        # Not for something to happen: the figure is that of a cluster at rest.
+        time.sleep(REST_S)
+        found[RSS], found[PSS] = cluster.memory_bytes()
     started = time.monotonic()
     must_succeed(command("down", "--name", NAME))
     found[DOWN] = time.monotonic() - started
@@ -113,10 +117,10 @@ def shown(row: str, value: float) -> str:
 
 
 def boot_table(rounds: Sequence[Measurements]) -> Table:
-    """Minimum, median and maximum of each row over the rounds, beside the figure to reach."""
+    """Minimum, median and maximum of each row over the rounds (of memory the first), beside the figure to reach."""
     table = Table("", "min", "median", "max", "figure", title=f"{len(rounds)} times up and down", title_justify="left")
     for row in rounds[0]:
-        values = [found[row] for found in rounds]
+        values = [found[row] for found in rounds if row in found]
         spread = (min(values), statistics.median(values), max(values))
         table.add_row(row, *(shown(row, value) for value in spread), FIGURES.get(row, ""))
     return table
@@ -139,7 +143,7 @@ def boot(repeat: int, console: Console) -> int:
     rounds = []
     try:
         for number in range(1, repeat + 1):
-            rounds.append(measure())
+            rounds.append(measure(memory=number == 1))
             times = ", ".join(f"{row} {shown(row, value)}" for row, value in rounds[-1].items())
             console.print(f"[{number}/{repeat}] {times}", markup=False, highlight=False)
     finally:

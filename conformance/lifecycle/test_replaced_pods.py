@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.web import Pod, Web
+
+pytestmark = pytest.mark.long
 
 MustSurvive = Callable[[Callable[[tuple[Pod, ...]], None]], None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixtures.verdicts import Verdict
+from reports.record import CaseFinished, read
 from tests.unit.frame import HEAD, Frame
 
 pytest_plugins = ["pytester"]
@@ -94,3 +95,12 @@ def test_mixed_runs_count_both(frame: Frame) -> None:
     result.assert_outcomes(passed=1, failed=1)
     assert frame.verdicts() == {"test_a": Verdict.PASS}
     result.stdout.fnmatch_lines(["*pass * dns.a*", "tests/test_own.py F*"])
+
+
+def test_long_tests_are_started_first(frame: Frame) -> None:
+    test = '@requirement("dns.{0}", promise="P.", source="s", level=MUST)\n{1}def test_{0}(): pass\n'
+    long = "@pytest.mark.long\n"
+    frame.write("conformance/test_all.py", HEAD + test.format("a", "") + test.format("b", long) + test.format("c", ""))
+    frame.run()
+    finished = [event for event in read(frame.report) if isinstance(event, CaseFinished)]
+    assert [event.requirement for event in finished] == ["dns.b", "dns.a", "dns.c"]
