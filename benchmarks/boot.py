@@ -27,7 +27,7 @@ REST_S = 30.0
 """How long the cluster is left alone before its memory is read."""
 ANSWER_TIMEOUT_S = 60.0
 
-STEPS = {"API server ready": "API server ready", "nodes Ready": "three nodes Ready", "DNS ready": "DNS ready"}
+STEPS = {"API server ready": "API server ready", "Ready after": "three nodes Ready", "DNS ready": "DNS ready"}
 """Parts of the lines of `up`, and the rows of the table that they end."""
 FIRST_ANSWER = "first Service answering"
 DOWN = "down"

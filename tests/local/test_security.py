@@ -33,10 +33,10 @@ def must_be_forbidden(done: subprocess.CompletedProcess[str], reason: str) -> No
     assert reason in done.stderr
 
 
-def dns_pod_of_another_node(cluster: LocalCluster, node: str) -> str:
-    """The name of a CoreDNS pod that does not run on a node."""
+def a_dns_pod(cluster: LocalCluster) -> tuple[str, str]:
+    """The name of a CoreDNS pod and of its node."""
     pods = get(cluster, "pods", "--namespace=kube-system", "--selector=k8s-app=kube-dns")["items"]
-    return next(str(pod["metadata"]["name"]) for pod in pods if pod["spec"]["nodeName"] != node)
+    return next((pod["metadata"]["name"], pod["spec"]["nodeName"]) for pod in pods if "nodeName" in pod["spec"])
 
 
 def test_a_node_reads_what_it_needs(cluster: LocalCluster) -> None:
@@ -60,8 +60,9 @@ def test_a_node_does_not_change_another_node(cluster: LocalCluster) -> None:
 
 
 def test_a_node_does_not_delete_pods_of_another_node(cluster: LocalCluster) -> None:
-    pod = dns_pod_of_another_node(cluster, "node-1")
-    refused = as_user(cluster, "node-1", "delete", "pod", pod, "--namespace=kube-system", "--wait=false")
+    pod, its_node = a_dns_pod(cluster)
+    other = next(name for name in cluster.node_names if name != its_node)
+    refused = as_user(cluster, other, "delete", "pod", pod, "--namespace=kube-system", "--wait=false")
     must_be_forbidden(refused, "can only delete pods with spec.nodeName set to itself")
 
 
