@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from fixtures.clusters.local.cgroups import Cgroups
+from fixtures.clusters.local.cgroups import CGROUP_ROOT
 from fixtures.clusters.local.paths import cache_dir, cluster_dir
 from fixtures.clusters.local.state import CGROUP_PREFIX, cgroup_of
 
@@ -65,7 +65,8 @@ def changes_since(before: Host) -> list[str]:
 def remains_of(name: str) -> list[str]:
     """What is left of a cluster of this cache, a line each."""
     group = cgroup_of(name)
-    found = [f"cgroup {folder}" for folder in Cgroups().folders(group) if folder.exists()]
+    # Looked for in every tree there is, not where the product thinks that they are.
+    found = [f"cgroup {folder}" for pattern in (group, f"*/{group}") for folder in sorted(CGROUP_ROOT.glob(pattern))]
     if cluster_dir(name).exists():
         found.append(f"folder {cluster_dir(name)}")
     found += [f"logs {path}" for path in (cache_dir() / "logs").glob(f"{name}-[0-9]*-[0-9]*")]

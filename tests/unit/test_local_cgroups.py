@@ -162,3 +162,16 @@ def test_a_process_that_does_not_end_is_named(v2: Cgroups, monkeypatch: pytest.M
     (v2.root / GROUP / "cgroup.procs").write_text("77\n")
     with pytest.raises(SuiteError, match=r"processes of cgroup ksc-t did not end within 0.01 s: 77"):
         v2.end_processes("ksc-t")
+
+
+def test_what_runc_leaves_in_the_v2_tree_of_a_hybrid_host_is_removed(tmp_path: Path) -> None:
+    for tree in ("pids", "unified"):
+        (tmp_path / tree).mkdir()
+        (tmp_path / tree / "cgroup.procs").touch()
+        (tmp_path / tree / "ksc-dev" / "node-1").mkdir(parents=True)
+    cgroups = Cgroups(tmp_path)
+    assert cgroups.process_files("ksc-dev") == [tmp_path / "pids" / "ksc-dev" / "cgroup.procs"]
+    cgroups.remove("ksc-dev")
+    assert [path.name for path in tmp_path.rglob("ksc-*")] == []
+    (tmp_path / "unified" / "ksc-dev").mkdir()
+    assert cgroups.remains("ksc-") == {"ksc-dev"}
