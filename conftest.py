@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from fixtures import budgets, catalogue, profiles, scheduling
 from fixtures import cases as found
-from fixtures import catalogue, profiles
 from fixtures import options as suite
 from fixtures import session as run
 from fixtures.clusters import ClusterInfo
 from fixtures.errors import SuiteError, UsageError
 from fixtures.interrupts import sigterm_as_interrupt
+from fixtures.turns import turn
 from reports import live, results, summary
 from reports.run import Plan, RunReport, failed_in
 
@@ -48,7 +49,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is made; in a worker, hear what the controller tells."""
     config.addinivalue_line("markers", "requirement(requirement): the promise that a conformance test checks")
-    config.addinivalue_line("markers", "long: started first, so that no worker ends long after the others")
+    for marker in scheduling.MARKERS:
+        config.addinivalue_line("markers", marker)
     config.add_cleanup(sigterm_as_interrupt())
     config.stash[OPTIONS_KEY] = options = suite.read_options(config)
     if run.is_worker(config):
@@ -63,19 +65,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[SESSION_KEY] = session
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the cases that the options ask for."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Keep the cases that the options ask for; when pytest has done its part, put them in order."""
     options = config.stash[OPTIONS_KEY]
     with _usage_errors():
         cases = found.cases_of(items)
         taken = {case.id for case in _select(config, cases)}
     config.stash[COLLECTED_KEY] = cases
-    if not cases:
-        return
-    kept = [i for i in items if (i.nodeid in taken if found.is_conformance(i) else not options.narrowed)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("long") is None)
+    if cases:
+        kept = [i for i in items if (i.nodeid in taken if found.is_conformance(i) else not options.narrowed)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+    yield
+    scheduling.prepare(config, items)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -98,11 +101,26 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has
     node.workerinput.update(run.tell_workers(node.config))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> scheduling.Scheduling | None:
+    """Unless another way of distribution was asked for, keep scenarios together and the order as it is."""
+    return scheduling.Scheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Without workers: open the cluster when everything is collected."""
     if not session.testsfailed or session.config.getoption("continue_on_collection_errors"):
         _start(session)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for the test's turn on the cluster, before its time is measured or limited."""
+    if not found.is_conformance(item):
+        return (yield)
+    with turn(item.config.stash[run.REPORT_DIR_KEY], alone=scheduling.is_disruptive(item)):
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -171,7 +189,8 @@ def _start(own: pytest.Session) -> None:
     chosen = found.cases_of(own.items)
     if not chosen or run.is_worker(config) or OWNER_KEY in config.stash or config.getoption("collectonly"):
         return
-    plan = _plan(config, chosen)
+    with _usage_errors():
+        plan = _plan(config, chosen)
     if len(chosen) == len(own.items):
         terminal.show_cases_only()
 
@@ -188,12 +207,12 @@ def _start(own: pytest.Session) -> None:
         terminal.line(f"error: the cluster could not be set up: {error}", "red")
         terminal.line(f"report: {plan.shown_folder}")
         pytest.exit("no test was run", returncode=pytest.ExitCode.INTERNAL_ERROR)
-    run.share(config, info, plan.folder, plan.run_id)
+    run.share(config, info, plan.folder, plan.run_id, budgets.values(plan.budgets))
 
 
 def _plan(config: pytest.Config, chosen: list[found.Case]) -> Plan:
     options = config.stash[OPTIONS_KEY]
-    whole = profiles.resolved_ids(config.rootpath / profiles.FOLDER, options.profile)
+    profile = profiles.load(config.rootpath / profiles.FOLDER, options.profile)
     return Plan(
         run_id=run.new_run_id(),
         start=config.invocation_params.dir,
@@ -202,8 +221,19 @@ def _plan(config: pytest.Config, chosen: list[found.Case]) -> Plan:
         profile=options.profile,
         cases=tuple(chosen),
         found=frozenset(case.requirement.id for case in config.stash[COLLECTED_KEY]),
-        whole_profile=whole,
+        whole_profile=_whole_profile(config, profile),
+        budgets=budgets.chosen(config.rootpath / budgets.FILE, profile.name, profile.budgets),
     )
+
+
+def _whole_profile(config: pytest.Config, profile: profiles.Profile) -> frozenset[str]:
+    """The ids of all cases of a profile; of a user's own, those of the tests that were collected."""
+    if not profiles.is_file(profile.name):
+        return profiles.resolved_ids(config.rootpath / profiles.FOLDER, profile.name)
+    if not found.collects_all(config):
+        raise UsageError(f"--profile {profile.name}: allowed is the folder conformance as a whole, not a part of it")
+    collected = config.stash[COLLECTED_KEY]
+    return frozenset(case.id for case in profiles.resolve(profile, collected))
 
 
 def _finish(own: pytest.Session) -> None:

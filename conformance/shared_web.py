@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fixtures.checks.reachability import connections_to_see_all, must_reach
-from fixtures.history import ProbeBatch
+from fixtures.checks.holding import must_hold
+from fixtures.checks.reachability import connections_to_see_all, reachability
+from fixtures.history import History
 from fixtures.prober.plan import Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import Vantage
+from fixtures.probes import ProbeBatch
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Web
 
@@ -22,6 +24,8 @@ class SharedWeb:
     pods: tuple[Pod, ...]
     services: Services
     probing: Probing
+    history: History
+    """Of the test."""
 
     def must_be_behind(self, service: Service) -> float:
         """The EndpointSlices of a Service hold exactly these pods; the wall clock at which that was first seen."""
@@ -40,5 +44,6 @@ class SharedWeb:
         converged_at = self.must_be_behind(service)
         count = connections_to_see_all(len(self.pods))
         batches = self.probing.run(targets, vantages, count=count, converged_at=converged_at)
-        must_reach(batches, pods={pod.name for pod in self.pods}, token=self.web.token, pod_port=pod_port)
+        pods = {pod.name for pod in self.pods}
+        must_hold(self.history, reachability(batches, pods=pods, token=self.web.token, pod_port=pod_port))
         return batches

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
+from fixtures.budgets import BudgetUsed
 from fixtures.errors import UsageError
 from fixtures.requirements import Level
 from fixtures.verdicts import Verdict
@@ -43,6 +44,9 @@ class RunStarted(_Event):
     report_dir: str
     """The report folder as seen from the folder in which the run was started."""
     profile: str
+    """The suite's profile of this name, or the user's own in this file."""
+    budgets: Mapping[str, BudgetUsed] = {}
+    """What the checks allowed, by name; empty in records of before there were any."""
     cluster: Mapping[str, JsonValue] | None
     """fixtures.clusters.ClusterInfo; None when the set-up of the cluster did not come to its end."""
 

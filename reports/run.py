@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import JsonValue
 
+from fixtures.budgets import BudgetUsed
 from fixtures.cases import Case, by_promise
 from fixtures.errors import UsageError
 from fixtures.verdicts import Outcome, Verdict, worst
@@ -51,6 +52,8 @@ class Plan:
     """The ids of all promises that were collected, selected or not."""
     whole_profile: frozenset[str]
     """The ids of all cases of the profile; empty: not known."""
+    budgets: Mapping[str, BudgetUsed]
+    """What the checks allow, by name."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -99,6 +102,7 @@ class RunReport:
                 argv=plan.argv,
                 report_dir=plan.shown_folder,
                 profile=plan.profile,
+                budgets=plan.budgets,
                 cluster=cluster,
             )
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.ERROR: "red"}
 """The colour of a verdict's line on a terminal; the others are yellow."""
 
 
+WIDTH = 110
+"""Of lines that are wrapped."""
 LISTED = 10
 """How many unfinished cases are named."""
 
@@ -147,6 +150,17 @@ def _unfinished(results: Results) -> list[Line]:
     return lines
 
 
+def _budgets(results: Results) -> list[Line]:
+    """What the checks allowed, and of what the profile has changed: to what and why."""
+    used = results.run.budgets
+    if not used:
+        return []
+    text = "budgets: " + ", ".join(f"{name} {budget.value:g}" for name, budget in used.items())
+    lines = [Line(line) for line in textwrap.wrap(text, WIDTH, subsequent_indent=" " * 9)]
+    own = {name: budget for name, budget in used.items() if budget.profile}
+    return lines + [Line(f"  {n} {b.value:g} is from the profile {b.profile}: {b.reason}") for n, b in own.items()]
+
+
 def _totals(results: Results) -> list[Line]:
     cluster = results.run.cluster
     where = f"{cluster['kind']} cluster {cluster['name']}, {cluster['kubernetes_version']}" if cluster else "no cluster"
@@ -154,6 +168,7 @@ def _totals(results: Results) -> list[Line]:
     if results.not_selected:
         text += f" ({count(len(results.not_selected), 'promise')} not selected)"
     lines = [Line(f"{text} in {results.duration_s:.1f} s on {where}")]
+    lines += _budgets(results)
     if results.interrupted:
         lines.append(Line("the run was interrupted", "red"))
     verdict = results.profile_verdict

@@ -1,7 +1,8 @@
 """A ClusterIP is of the cluster alone."""
 
 from conformance.shared_web import SharedWeb
-from fixtures.checks.isolation import must_not_answer
+from fixtures.checks.holding import must_hold
+from fixtures.checks.isolation import isolated
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.prober.plan import Protocol
 from fixtures.prober.probing import Probing
@@ -10,6 +11,8 @@ from fixtures.requirements import MUST, requirement
 from fixtures.workloads.services import Service
 
 PROTOCOLS: tuple[Protocol, ...] = ("http", "tcp", "udp")
+CONTROL_RATE_PER_S = 10.0
+"""Of each pod that shows, meanwhile, that the Service does answer inside."""
 
 
 @requirement(
@@ -33,6 +36,7 @@ def test_a_cluster_ip_answers_nothing_from_outside(
     node_ports = [node_port_service.on_nodes(cluster, protocol, family)[0] for protocol in PROTOCOLS]
     control = shared_web.must_be_reached(node_port_service, node_ports, [outside])
     targets = [node_port_service.by_address(protocol, 80, family) for protocol in PROTOCOLS]
-    with probing.during(targets, pod_vantages, longest_s=60) as inside:
+    pairs = [(vantage, targets) for vantage in pod_vantages]
+    with probing.during(pairs, rate_per_s=CONTROL_RATE_PER_S, longest_s=60) as under_way:
         silent = probing.run(targets, [outside], count=20)
-    must_not_answer(silent, control=[*control, *inside])
+    must_hold(shared_web.history, isolated(silent, control=[*control, *under_way.batches]))

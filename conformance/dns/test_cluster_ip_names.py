@@ -1,7 +1,8 @@
 """The names of Services that have a ClusterIP."""
 
 from conformance.shared_web import SharedWeb
-from fixtures.checks.names import must_not_exist, must_resolve_to
+from fixtures.checks.holding import must_hold
+from fixtures.checks.names import does_not_exist, resolves_to
 from fixtures.clusters import IPFamily
 from fixtures.prober.plan import QueryType, Target
 from fixtures.prober.probing import Probing
@@ -31,7 +32,7 @@ def test_the_name_resolves_to_the_cluster_ip(
     name = cluster_ip_service.dns_name
     target = Target(name=f"{RECORDS[family]} {name}", address=name, protocol="dns", query_type=RECORDS[family])
     batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
-    must_resolve_to(batches, [cluster_ip_service.cluster_ips[family]])
+    must_hold(shared_web.history, resolves_to(batches, [cluster_ip_service.cluster_ips[family]]))
 
 
 @requirement(
@@ -53,4 +54,4 @@ def test_a_name_without_a_service_does_not_exist(
     full_name = found.dns.name if found.dns else cluster_ip_service.dns_name
     name = f"no-{full_name}."
     missing = Target(name=f"A {name}", address=name, protocol="dns")
-    must_not_exist(probing.run([missing], pod_vantages, count=QUERIES))
+    must_hold(shared_web.history, does_not_exist(probing.run([missing], pod_vantages, count=QUERIES)))

@@ -3,8 +3,10 @@
 import time
 
 from conformance.shared_web import SharedWeb
-from fixtures.checks.reachability import must_be_refused
+from fixtures.checks.holding import must_hold
+from fixtures.checks.refusal import refused
 from fixtures.clusters import ClusterInfo
+from fixtures.history import History
 from fixtures.prober.plan import Protocol
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
@@ -27,7 +29,12 @@ PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
     level=MUST,
 )
 def test_a_service_without_endpoints_is_refused_at_once(
-    cluster: ClusterInfo, pod_vantages: tuple[PodVantage, ...], services: Services, probing: Probing
+    *,
+    cluster: ClusterInfo,
+    pod_vantages: tuple[PodVantage, ...],
+    services: Services,
+    probing: Probing,
+    history: History,
 ) -> None:
     """Fault: `refusals_dropped`, one node drops the refusals that it should send."""
     service = services.create("cluster-ip", selector={"app": "nothing-has-this-label"})
@@ -40,7 +47,7 @@ def test_a_service_without_endpoints_is_refused_at_once(
         rate_per_s=REFUSED_PER_S,
         connect_timeout_ms=TIMEOUT_MS,
     )
-    must_be_refused(batches, within_s=REFUSED_WITHIN_S)
+    must_hold(history, refused(batches, within_s=REFUSED_WITHIN_S))
 
 
 @requirement(

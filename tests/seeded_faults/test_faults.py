@@ -14,24 +14,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from fixtures.api import Api
-from fixtures.clusters.local import open_cluster
 from fixtures.clusters.local.cluster import LocalCluster
-from fixtures.faults.local import FAULTS, Fault
+from fixtures.faults.seeded import FAULTS, Fault
 from fixtures.verdicts import Verdict
 from reports.record import read
 from reports.results import results
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
-    """The local cluster that is broken and healed again."""
-    local = open_cluster(request.config.getoption("cluster_name"), keep=False, progress=print)
-    yield local
-    local.close()
 
 
 def verdicts(cluster: LocalCluster, promises: Sequence[str], folder: Path) -> dict[str, Counter[str]]:
@@ -48,11 +40,19 @@ def verdicts(cluster: LocalCluster, promises: Sequence[str], folder: Path) -> di
     return found
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_caught(fault: Fault, cluster: LocalCluster, tmp_path: Path) -> None:
+def applications() -> Iterator[ParameterSet]:
+    """Each fault with the promises that are tried while it lasts: all that it breaks, or one when they are apart."""
+    for fault in FAULTS:
+        for promises in [(promise,) for promise in fault.breaks] if fault.apart else [fault.breaks]:
+            name = f"{fault.name}-{promises[0]}" if fault.apart else fault.name
+            yield pytest.param(fault, promises, id=name)
+
+
+@pytest.mark.parametrize(("fault", "promises"), applications())
+def test_a_fault_is_caught(fault: Fault, promises: tuple[str, ...], cluster: LocalCluster, tmp_path: Path) -> None:
     """Every case of the promises that the fault breaks is `fail` while it lasts."""
     with fault.apply(cluster, Api(cluster.kubeconfig)):
-        found = verdicts(cluster, fault.breaks, tmp_path / "run")
+        found = verdicts(cluster, promises, tmp_path / "run")
     assert all(set(counts) == {Verdict.FAIL} for counts in found.values()), found
 
 

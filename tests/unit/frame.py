@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import budgets
 from fixtures.verdicts import Verdict
 from reports.record import read
 from reports.results import Results, results
@@ -55,7 +56,7 @@ def test_wrong():
 def test_unseen():
     raise NotObservable("no vantage")
 
-@requirement("node_port.absent", promise="It is there.", source="seed", level=SHOULD, features=("SCTP",))
+@requirement("node_port.absent", promise="It is there.", source="seed", level=SHOULD, features=("IPv6",))
 def test_absent():
     raise AssertionError("must not run")
 """
@@ -79,6 +80,7 @@ class Frame:
         pytester.makeconftest((ROOT / "conftest.py").read_text("utf-8"))
         options = "-p no:cacheprovider -p no:hypothesispytest --import-mode=importlib"
         pytester.makepyprojecttoml(f'[tool.pytest.ini_options]\naddopts = "{options}"\n')
+        self.write(str(budgets.FILE), (ROOT / budgets.FILE).read_text("utf-8"))
         for name, text in PROFILES.items():
             self.write(f"conformance/profiles/{name}.yaml", text)
         self.cluster()
@@ -91,7 +93,7 @@ class Frame:
         head, body = text.partition(HEAD)[1:] if text.startswith(HEAD) else ("", text)
         file.write_text(head + textwrap.dedent(body), "utf-8")
 
-    def cluster(self, arguments: str = "") -> None:
+    def cluster(self, arguments: str = 'info=INFO.model_copy(update={"families": (IPFamily.IPV4,)})') -> None:
         """Set the fake cluster's further arguments (of FakeOpener), as Python source."""
         self.write("conformance/conftest.py", FAKE.format(journal=str(self.journal), arguments=arguments))
 

@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
 
-from fixtures.checks.isolation import must_not_answer
-from fixtures.checks.names import must_not_exist, must_resolve_to
-from fixtures.checks.reachability import connections_to_see_all, must_be_refused, must_reach
-from fixtures.checks.stability import must_keep_addresses
-from fixtures.checks.values import must_equal, must_lie_in
+from fixtures.checks.answered import answered_only_by
+from fixtures.checks.finding import finding
+from fixtures.checks.holding import must_hold
+from fixtures.checks.isolation import isolated
+from fixtures.checks.names import does_not_exist, resolves_to
+from fixtures.checks.reachability import connections_to_see_all, reachability
+from fixtures.checks.refusal import refused, refused_throughout
+from fixtures.checks.values import equal, lie_in
 from fixtures.errors import BrokenPromise, SuiteError
-from fixtures.history import Answer, DNSAnswer, History, Observation, Outcome, Probe, ProbeBatch
-from fixtures.prober.probing import must_have_kept_schedule
-
-TOKEN, OTHER_TOKEN = "t", "other"
-PODS = ("web-a", "web-b", "web-c")
-
-
-def answer(pod: str, token: str = TOKEN, port: int = 80) -> Answer:
-    """What a backend says."""
-    return Answer(
-        pod=pod, node="n", ips=("10.0.0.1",), token=token, version="v1", protocol="tcp", port=port, peer="10.0.0.9:1"
-    )
-
-
-def probe(
-    outcome: Outcome,
-    who: Answer | None = None,
-    *,
-    dns: DNSAnswer | None = None,
-    took_s: float = 0.01,
-    target: str = "x",
-) -> Probe:
-    """One probe."""
-    return Probe(
-        index=0,
-        target=target,
-        protocol="tcp",
-        scheduled_s=0,
-        started_s=0,
-        done_s=took_s,
-        outcome=outcome,
-        answer=who,
-        dns=dns,
-    )
-
-
-def batch(probes: Sequence[Probe], vantage: str = "pod on n1", late_ms: float = 0.0) -> ProbeBatch:
-    """The probes of one vantage."""
-    return ProbeBatch(vantage=vantage, started_at=0.0, lateness_p99_ms=late_ms, probes=tuple(probes))
-
-
-def good(count: int = 54) -> list[Probe]:
-    """Answers of every pod in turn."""
-    return [probe("ok", answer(PODS[i % 3])) for i in range(count)]
+from fixtures.history import Finding, History
+from fixtures.probes import Outcome, Probe, ProbeBatch
+from fixtures.verdicts import NotObservable, Unsupported, Verdict
+from tests.unit.made_probes import OTHER_TOKEN, PODS, TOKEN, answer, batch, good, named, probe
 
 
 def test_the_number_of_connections_keeps_the_chance_of_a_miss_below_1e_9() -> None:
@@ -78,7 +42,10 @@ def test_the_bound_is_an_upper_bound_of_what_happens() -> None:
 
 
 def test_reachability_passes_what_is_right() -> None:
-    must_reach([batch(good()), batch(good(), "outside")], pods=PODS, token=TOKEN, pod_port=80)
+    found = reachability([batch(good()), batch(good(), "outside")], pods=PODS, token=TOKEN, pod_port=80)
+    assert found.verdict is Verdict.PASS
+    assert found.vantage == "outside, pod on n1"
+    assert found.numbers == {"probes": 108, "failed": 0, "pods": 3}
 
 
 @pytest.mark.parametrize(
@@ -86,124 +53,175 @@ def test_reachability_passes_what_is_right() -> None:
     [
         (probe("timeout"), "1 of 55 probes failed: 1 timeout"),
         (probe("refused"), "1 refused"),
+        (probe("ok"), "answered without saying by whom"),
         (probe("ok", answer("old-pod")), "answered by another pod (old-pod)"),
         (probe("ok", answer("web-a", token=OTHER_TOKEN)), "answered for another Service (other)"),
         (probe("ok", answer("web-a", port=8080)), "answered on port 8080"),
     ],
 )
 def test_one_wrong_probe_breaks_reachability(bad: Probe, says: str) -> None:
-    with pytest.raises(BrokenPromise) as broken:
-        must_reach([batch([*good(), bad])], pods=PODS, token=TOKEN, pod_port=80)
-    assert says in broken.value.observed
-    assert broken.value.vantage == "pod on n1"
-    assert len(broken.value.details) == 1
+    found = reachability([batch([*good(), bad]), batch(good(), "outside")], pods=PODS, token=TOKEN, pod_port=80)
+    assert found.verdict is Verdict.FAIL
+    assert says.replace("55", "109") in found.sentence
+    assert found.vantage == "pod on n1"
+    assert len(found.details) == 1
+    assert found.details[0].startswith("00:16:40.000 pod on n1 -> x: ")
+
+
+def test_rows_are_counted_when_they_are_many() -> None:
+    found = reachability([batch([probe("timeout", detail="no connection within 950 ms")] * 30)], pods=PODS, token=TOKEN)
+    assert len(found.details) == 21
+    assert found.details[0].endswith("x: timeout no connection within 950 ms")
+    assert found.details[-1] == "and 10 more"
 
 
 def test_a_pod_that_one_vantage_never_sees_breaks_reachability() -> None:
-    unfair = [probe("ok", answer(PODS[i % 2])) for i in range(54)]
-    with pytest.raises(BrokenPromise, match="outside -> x: web-c never answered 54 probes"):
-        must_reach([batch(good()), batch(unfair, "outside")], pods=PODS, token=TOKEN)
+    unfair = [probe("ok", PODS[i % 2]) for i in range(54)]
+    found = reachability([batch(good()), batch(unfair, "outside")], pods=PODS, token=TOKEN)
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "outside -> x: web-c never answered 54 probes")
 
 
 def test_a_pod_that_one_target_never_reaches_breaks_reachability() -> None:
-    other = [probe("ok", answer("web-a"), target="y") for _ in range(54)]
-    with pytest.raises(BrokenPromise, match="-> y: web-"):
-        must_reach([batch([*good(), *other])], pods=PODS, token=TOKEN)
+    other = [probe("ok", "web-a", target="y") for _ in range(54)]
+    found = reachability([batch([*good(), *other])], pods=PODS, token=TOKEN)
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "pod on n1 -> y: web-b never answered 54 probes")
+    assert found.details == ("pod on n1 -> y: web-c never answered 54 probes",)
 
 
 @pytest.mark.parametrize("batches", [[], [batch([])], [batch(good(53))]])
 def test_too_few_probes_are_not_judged(batches: list[ProbeBatch]) -> None:
-    with pytest.raises(SuiteError):
-        must_reach(batches, pods=PODS, token=TOKEN)
+    assert reachability(batches, pods=PODS, token=TOKEN).verdict is Verdict.ERROR
 
 
 def test_refusal() -> None:
-    must_be_refused([batch([probe("refused")])], within_s=0.5)
-    for bad in (probe("timeout"), probe("ok", answer("web-a")), probe("refused", took_s=0.6), probe("unreachable")):
-        with pytest.raises(BrokenPromise):
-            must_be_refused([batch([probe("refused"), bad])], within_s=0.5)
-    with pytest.raises(SuiteError):
-        must_be_refused([batch([])], within_s=0.5)
+    assert refused([batch([probe("refused")])], within_s=0.5).verdict is Verdict.PASS
+    late = probe("refused", done_s=0.6)
+    for bad in (probe("timeout"), probe("ok", "web-a"), late, probe("unreachable"), probe("reset")):
+        assert refused([batch([probe("refused"), bad])], within_s=0.5).verdict is Verdict.FAIL
+    assert refused([batch([])], within_s=0.5).verdict is Verdict.ERROR
+    assert refused([], within_s=0.5).verdict is Verdict.ERROR
+
+
+def test_refusal_within_a_window() -> None:
+    flow = [probe("ok", "web-a", 0.0), *(probe("refused", at_s=n / 10) for n in range(1, 9)), probe("ok", "web-a", 0.9)]
+
+    def judged(since: float, until: float) -> Verdict:
+        return refused_throughout([batch(flow, error_s=0.02)], since=since, until=until, within_s=0.5).verdict
+
+    assert judged(1000.05, 1000.85) is Verdict.PASS
+    assert judged(999.9, 1000.85) is Verdict.FAIL
+    assert judged(1000.05, 1001.0) is Verdict.FAIL
+    assert judged(1000.05, 1000.91) is Verdict.PASS, "the last probe may have started after the window"
+    assert judged(999.99, 1000.85) is Verdict.PASS, "the first probe may have started before the window"
+    assert judged(1002.0, 1003.0) is Verdict.ERROR
+
+
+def test_refusals_that_the_kernel_limits() -> None:
+    limited: tuple[Outcome, ...] = ("timeout",)
+
+    def judged(*probes: Probe) -> Verdict:
+        return refused_throughout([batch(probes)], since=999.0, until=1009.0, within_s=0.5, also=limited).verdict
+
+    assert judged(probe("timeout"), probe("refused", at_s=1.0)) is Verdict.PASS
+    assert judged(probe("timeout")) is Verdict.FAIL
+    assert judged(probe("refused"), probe("reset", at_s=1.0)) is Verdict.FAIL
 
 
 def test_isolation_tells_refused_from_timeout() -> None:
     silent = [batch([probe("refused"), probe("timeout"), probe("timeout"), probe("unreachable")])]
-    assert must_not_answer(silent, control=[batch(good())]) == {"refused": 1, "timeout": 2, "unreachable": 1}
+    found = isolated(silent, control=[batch(good())])
+    assert found.verdict is Verdict.PASS
+    assert found.numbers == {"probes": 4, "answered": 0, "refused": 1, "timeout": 2, "unreachable": 1}
 
 
-@pytest.mark.parametrize("bad", [probe("ok", answer("web-a")), probe("wrong_answer"), probe("reset")])
+@pytest.mark.parametrize("bad", [probe("ok", "web-a"), probe("wrong_answer"), probe("reset"), probe("closed")])
 def test_any_answer_breaks_isolation(bad: Probe) -> None:
-    with pytest.raises(BrokenPromise, match="1 of 2 probes were answered"):
-        must_not_answer([batch([probe("timeout"), bad])], control=[batch(good())])
+    found = isolated([batch([probe("timeout"), bad])], control=[batch(good())])
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "1 of 2 probes were answered")
+    assert isolated([batch([bad])], control=[]).verdict is Verdict.FAIL, "an answer needs no control"
 
 
 @pytest.mark.parametrize(
     "control", [[], [batch([])], [batch(good(), "elsewhere")], [batch([*good(), probe("timeout")])]]
 )
 def test_silence_without_a_control_is_no_proof(control: list[ProbeBatch]) -> None:
-    with pytest.raises(SuiteError, match="proves nothing"):
-        must_not_answer([batch([probe("timeout")])], control=control)
-
-
-def named(*answers: str, rcode: str = "NOERROR") -> Probe:
-    """A query and its answer."""
-    found = DNSAnswer(name="web.test.", rcode=rcode, answers=answers, ttl_s=5)
-    return probe("ok" if rcode == "NOERROR" else "name_error", dns=found)
+    found = isolated([batch([probe("timeout")])], control=control)
+    assert found.verdict is Verdict.ERROR
+    assert "proves nothing" in found.sentence
 
 
 def test_names_resolve_to_exactly_the_addresses() -> None:
-    must_resolve_to([batch([named("10.0.0.1")])], ["10.0.0.1"])
+    assert resolves_to([batch([named("10.0.0.1")])], ["10.0.0.1"]).verdict is Verdict.PASS
     for bad in (named(), named("10.0.0.2"), named("10.0.0.1", "10.0.0.2"), named(rcode="NXDOMAIN"), probe("timeout")):
-        with pytest.raises(BrokenPromise):
-            must_resolve_to([batch([named("10.0.0.1"), bad])], ["10.0.0.1"])
+        assert resolves_to([batch([named("10.0.0.1"), bad])], ["10.0.0.1"]).verdict is Verdict.FAIL
+    found = resolves_to([batch([named("10.0.0.2")])], ["10.0.0.1"])
+    assert found.sentence == "1 of 1 answers are other ones, first x: NOERROR 10.0.0.2"
 
 
 def test_only_nxdomain_says_that_a_name_does_not_exist() -> None:
-    must_not_exist([batch([named(rcode="NXDOMAIN")])])
+    assert does_not_exist([batch([named(rcode="NXDOMAIN")])]).verdict is Verdict.PASS
     for bad in (named(), named("10.0.0.2"), named(rcode="SERVFAIL"), probe("timeout")):
-        with pytest.raises(BrokenPromise):
-            must_not_exist([batch([bad])])
+        assert does_not_exist([batch([named(rcode="NXDOMAIN"), bad])]).verdict is Verdict.FAIL
 
 
-@pytest.mark.parametrize("check", [must_not_exist, lambda batches: must_resolve_to(batches, ["10.0.0.1"])])
-def test_no_query_no_judgement(check: Callable[[list[ProbeBatch]], None]) -> None:
-    with pytest.raises(SuiteError):
-        check([batch([])])
+@pytest.mark.parametrize("check", [does_not_exist, lambda batches: resolves_to(batches, ["10.0.0.1"])])
+def test_no_query_no_judgement(check: Callable[[list[ProbeBatch]], Finding]) -> None:
+    assert check([batch([])]).verdict is Verdict.ERROR
 
 
-def seen(*states: tuple[str, str, int]) -> History:
-    """A history of one Service: change, ClusterIP and node port of each state."""
-    history = History()
-    for change, ip, node_port in states:
-        ports = [{"name": "web", "port": 80, "nodePort": node_port, "protocol": "TCP"}]
-        body = {"metadata": {"uid": "u"}, "spec": {"type": "NodePort", "clusterIPs": [ip], "ports": ports}}
-        event = {"change": change, "resource": "services", "name": "web", "namespace": "n", "body": body}
-        history.add(Observation.model_validate(event))
-    return history
+def test_new_connections_are_answered_by_the_right_pods_alone() -> None:
+    stale = replace(probe("ok", "old", 1.0), index=7)
 
+    def judged(*more: Probe, since: float = 1000.0) -> Finding:
+        return answered_only_by([batch([*good(), *more])], pods=PODS, token=TOKEN, since=since, until=1009.0)
 
-def test_stability() -> None:
-    first = ("READ", "10.0.0.1", 31000)
-    must_keep_addresses(seen(first, ("MODIFIED", "10.0.0.1", 31000)), "web")
-    for change in (("READ", "10.0.0.2", 31000), ("MODIFIED", "10.0.0.1", 31001), ("DELETED", "10.0.0.1", 31000)):
-        with pytest.raises(BrokenPromise):
-            must_keep_addresses(seen(first, change, first), "web")
-    with pytest.raises(SuiteError, match="1 states"):
-        must_keep_addresses(seen(first), "web")
+    assert judged().verdict is Verdict.PASS
+    assert judged(probe("timeout"), replace(stale, request=2), named("10.0.0.1")).verdict is Verdict.PASS
+    assert judged(stale, since=1001.01).verdict is Verdict.PASS, "it started before"
+    found = judged(stale)
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "1 of 55: 1 answered by another pod (old)")
+    assert judged(probe("ok", answer("web-a", OTHER_TOKEN))).verdict is Verdict.FAIL
+    assert judged(since=1001.5).verdict is Verdict.ERROR, "24 answers are too few"
+    assert answered_only_by([], pods=PODS, token=TOKEN, since=0, until=1).verdict is Verdict.ERROR
 
 
 def test_values() -> None:
-    must_equal("type", "ClusterIP", "ClusterIP")
-    must_lie_in("ClusterIP", ["10.96.0.1"], [IPv4Network("10.96.0.0/16")])
-    with pytest.raises(BrokenPromise, match="expected type ClusterIP; observed NodePort"):
-        must_equal("type", "ClusterIP", "NodePort")
+    assert equal("type", "ClusterIP", "ClusterIP").verdict is Verdict.PASS
+    network = [IPv4Network("10.96.0.0/16")]
+    assert lie_in("ClusterIP", ["10.96.0.1"], network).verdict is Verdict.PASS
+    with pytest.raises(BrokenPromise, match="expected type ClusterIP; observed NodePort; seen from the API"):
+        must_hold(History(), equal("type", "ClusterIP", "NodePort"))
     for addresses in ([], ["10.97.0.1"], ["10.96.0.1", "fd00::1"]):
-        with pytest.raises(BrokenPromise):
-            must_lie_in("ClusterIP", addresses, [IPv4Network("10.96.0.0/16")])
+        assert lie_in("ClusterIP", addresses, network).verdict is Verdict.FAIL
 
 
-def test_a_starved_prober_is_not_believed_its_timeouts() -> None:
-    must_have_kept_schedule(batch(good(), late_ms=9000))
-    must_have_kept_schedule(batch([probe("timeout")], late_ms=500))
-    with pytest.raises(SuiteError, match="could not keep its own schedule"):
-        must_have_kept_schedule(batch([probe("timeout")], late_ms=3000))
+@pytest.mark.parametrize(
+    ("verdicts", "raised"),
+    [
+        ((Verdict.ERROR, Verdict.FAIL, Verdict.PASS), BrokenPromise),
+        ((Verdict.PASS, Verdict.ERROR), SuiteError),
+        ((Verdict.PASS, Verdict.NOT_OBSERVABLE, Verdict.UNSUPPORTED), NotObservable),
+        ((Verdict.UNSUPPORTED,), Unsupported),
+        ((), SuiteError),
+    ],
+)
+def test_the_worst_finding_decides(verdicts: tuple[Verdict, ...], raised: type[Exception]) -> None:
+    record = History()
+    findings = [finding(f"c{n}", verdict, "a", "b", ["v"]) for n, verdict in enumerate(verdicts)]
+    with pytest.raises(raised):
+        must_hold(record, *findings)
+    assert [line.event for line in record.lines] == findings
+
+
+def test_findings_that_are_as_bad_are_details_of_the_first() -> None:
+    bad = [finding(name, Verdict.FAIL, "a", f"{name} broke", ["v"], rows=["row"] * 15) for name in ("first", "second")]
+    with pytest.raises(BrokenPromise) as broken:
+        must_hold(History(), finding("good", Verdict.PASS, "a", "b", ["v"]), *bad)
+    assert broken.value.observed == "first broke"
+    assert broken.value.details == (*["row"] * 15, "second: second broke; seen from v")
+
+
+def test_numbers_are_such_as_json_can_hold() -> None:
+    found = finding("c", Verdict.PASS, "a", "b", [], numbers={"x_s": float("inf"), "y_s": 1.0})
+    assert found.numbers == {"y_s": 1.0}
+    assert Finding.model_validate_json(found.model_dump_json()) == found

@@ -48,7 +48,7 @@ def test_a_new_test_makes_them_out_of_date_until_they_are_generated(frame: Frame
     assert len((resolved / "core.txt").read_text("utf-8").splitlines()) == 3
     text = (frame.path / "docs/CATALOG.md").read_text("utf-8")
     assert "### cluster_ip.kept\n\n> It is kept.\n\n- level: MUST\n- profiles: smoke, core, full\n" in text
-    assert "- needs: SCTP" in text
+    assert "- needs: IPv6" in text
 
 
 def test_a_profile_with_an_entry_that_takes_nothing_is_refused(frame: Frame) -> None:

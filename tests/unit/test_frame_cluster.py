@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import Verdict
 from tests.unit.frame import HEAD, Frame
 
@@ -144,6 +145,26 @@ def test_a_missing_feature_is_decided_before_the_test_runs(frame: Frame) -> None
         "the cluster fake-1 does not offer IPv6, only IPv4",
         "there is no vantage outside the cluster fake-1",
     ]
+
+
+def test_what_may_not_be_done_to_the_cluster_is_not_observable(frame: Frame) -> None:
+    arguments = 'info=INFO.model_copy(update={"disruptions": frozenset([Disruption.DNS_RESTART])})'
+    frame.cluster(arguments.replace("Disruption", "clusters.Disruption"))
+    conftest = frame.path / "conformance" / "conftest.py"
+    conftest.write_text("from fixtures import clusters\n" + conftest.read_text("utf-8"), "utf-8")
+    test = '@requirement("dns.{0}", promise="P.", source="s", level=MUST, features=("{1}",))\ndef test_{0}(): pass\n'
+    frame.write("conformance/test_all.py", HEAD + test.format("a", "dns_restart") + test.format("b", "node_failure"))
+    frame.run()
+    assert frame.verdicts() == {"test_a": Verdict.PASS, "test_b": Verdict.NOT_OBSERVABLE}
+    case = frame.results().cases["conformance/test_all.py::test_b"]
+    assert case.first_line == "the suite may not do this to the cluster fake-1: node_failure"
+
+
+def test_a_feature_that_there_is_not_is_refused_at_its_declaration() -> None:
+    with pytest.raises(
+        ValueError, match=r"dns.a: features \['node_fail'\]: allowed is outside, IPv4, IPv6, kube_proxy"
+    ):
+        requirement("dns.a", promise="P.", source="s", level=MUST, features=("outside", "node_fail"))
 
 
 def test_a_clean_up_that_fails_is_reported_and_the_cluster_still_closed(frame: Frame) -> None:

@@ -1,240 +1,213 @@
-"""The agent over real sockets on loopback."""
+"""What the agent sees and says, over real sockets on loopback."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import socket
 import struct
-import subprocess
-import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from fixtures.clusters import IPFamily
-from fixtures.errors import SuiteError
-from fixtures.history import ProbeBatch
-from fixtures.prober import agent
-from fixtures.prober.plan import Plan, Target
-from fixtures.prober.vantages import AGENT, OutsideVantage
+from fixtures.prober.agent.engine import Run
+from tests.unit.probing import backend, free_port, plan, probe, run_here, target
 
-HERE = OutsideVantage(())
 FAMILIES = {IPFamily.IPV4: "127.0.0.1", IPFamily.IPV6: "::1"}
-IDENTITY = {"POD_NAME": "web-1", "NODE_NAME": "node-1", "POD_IPS": "10.0.0.1,fd00::1", "TOKEN": "t", "VERSION": "v1"}
-
-
-def free_port() -> int:
-    """A TCP port that nothing listens on."""
-    with socket.create_server(("", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def running(role: str, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The agent in a role, once it accepts connections."""
-    with subprocess.Popen([sys.executable, str(AGENT), role, *args], env=IDENTITY, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert json.loads(process.stdout.readline())
-        yield process
-        process.terminate()
+HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+STOP_AND_RESET = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[int]:
-    port, control = free_port(), free_port()
-    with running("serve", "--port", str(port), "--control-port", str(control)):
+def port() -> Iterator[int]:
+    """Of a backend."""
+    with backend() as (port, _, _):
         yield port
 
 
-def probe(*targets: Target, count: int = 3, timeout_ms: int = 500) -> ProbeBatch:
-    """Run a short plan on this machine."""
-    return HERE.start(Plan(targets=targets, rate_per_s=100, count=count, timeout_ms=timeout_ms)).finish()
+@contextmanager
+def scripted(*scenes: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server whose connections each run the next of the scenes; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def play() -> None:
+            for scene in scenes:
+                peer, _ = server.accept()
+                with peer:
+                    scene(peer)
+
+        actor = threading.Thread(target=play, daemon=True)
+        actor.start()
+        yield server.getsockname()[1]
+
+
+def reset(peer: socket.socket) -> None:
+    """Read and reset."""
+    peer.recv(1000)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, STOP_AND_RESET)
+
+
+def identity(nonce: str) -> bytes:
+    """What a backend says, in a line."""
+    said = '"node": "n", "ips": [], "token": "t", "version": "v", "protocol": "tcp", "port": 1, "peer": "a:1"'
+    return f'{{"pod": "p", {said}, "nonce": "{nonce}"}}\n'.encode()
+
+
+def answer_one(peer: socket.socket) -> None:
+    """Answer the first line, in two pieces, and close."""
+    said = identity(peer.recv(1000).split()[0].decode())
+    peer.sendall(said[:20])
+    threading.Event().wait(0.02)
+    peer.sendall(said[20:])
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
-def test_a_backend_says_who_it_is(backend: int, family: IPFamily, protocol: str) -> None:
-    batch = probe(Target(name="web", address=FAMILIES[family], port=backend, protocol=protocol, family=family))  # type: ignore[arg-type]
+def test_a_backend_says_who_it_is(port: int, family: IPFamily, protocol: str) -> None:
+    batch = probe(target(port, protocol, address=FAMILIES[family], family=family))
     assert [p.outcome for p in batch.probes] == ["ok"] * 3, batch
+    assert [p.connection for p in batch.probes] == [1, 2, 3]
     for p in batch.probes:
         assert p.answer
         assert (p.answer.pod, p.answer.node, p.answer.token, p.answer.protocol) == ("web-1", "node-1", "t", protocol)
-        assert p.answer.ips == ("10.0.0.1", "fd00::1")
+        assert (p.answer.ips, p.request) == (("10.0.0.1", "fd00::1"), 1)
         host = f"[{FAMILIES[family]}]" if family is IPFamily.IPV6 else FAMILIES[family]
-        assert p.answer.peer == f"{host}:{p.local_port}"
+        assert p.peer == f"{host}:{p.local_port}"
+        times = (p.scheduled_s, p.started_s, p.sent_s, p.first_byte_s, p.done_s)
+        assert None not in times
+        assert list(times) == sorted(times)  # type: ignore[type-var]
         assert p.connected_s is not None
-        assert p.first_byte_s is not None
-        assert p.scheduled_s <= p.started_s + 0.001
-        assert p.started_s <= p.connected_s <= p.first_byte_s <= p.done_s
+        assert p.started_s <= p.connected_s <= p.done_s
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
+def test_connections_are_reused(port: int, protocol: str) -> None:
+    probes = run_here(plan(target(port, protocol, connection="reused", connections=2), count=6))
+    assert [p.outcome for p in probes] == ["ok"] * 6
+    assert [(p.connection, p.request) for p in probes] == [(1, 1), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3)]
+    assert len({p.local_port for p in probes}) == 2
+    assert [p.connected_s is None for p in probes] == [False] * 2 + [True] * 4
 
 
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
 def test_a_closed_port_is_refused_at_once(protocol: str) -> None:
-    batch = probe(Target(name="x", address="127.0.0.1", port=free_port(), protocol=protocol))  # type: ignore[arg-type]
-    assert {p.outcome for p in batch.probes} == {"refused"}
-    assert all(p.done_s - p.started_s < 0.4 for p in batch.probes)
+    for p in run_here(plan(target(free_port(), protocol))):
+        assert p.outcome == "refused"
+        assert p.done_s - p.started_s < 0.4
 
 
-def test_silence_is_a_timeout_and_a_stranger_a_wrong_answer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as stranger:
+def test_what_is_no_answer_of_ours() -> None:
+    def hello(peer: socket.socket) -> None:
+        peer.recv(1000)
+        peer.sendall(HELLO)
 
-        def greet() -> None:
-            peer, _ = stranger.accept()
-            with peer:
-                peer.sendall(b"HTTP/1.1 200 OK\r\n\r\nhello")
-                peer.recv(1000)
+    scenes = (hello, reset, lambda peer: peer.recv(1000), lambda peer: peer.sendall(identity("other")))
+    with scripted(*scenes) as port:
+        first = run_here(plan(target(port, "http"), count=1))
+        probes = [*first, *(run_here(plan(target(port), count=1))[0] for _ in range(3))]
+    assert [(p.outcome, p.detail) for p in probes] == [
+        ("wrong_answer", f"not one of our backends: {HELLO!r}"),
+        ("reset", "Connection reset by peer"),
+        ("wrong_answer", "closed without an answer"),
+        ("wrong_answer", "the answer to another question"),
+    ]
 
-        threading.Thread(target=greet, daemon=True).start()
-        ports = [sock.getsockname()[1] for sock in (silent, stranger)]
-        silence, hello = (Target(name=str(p), address="127.0.0.1", port=p, protocol="http") for p in ports)
-        batch = probe(silence, hello, count=1, timeout_ms=300)
-    by_target = {p.target: p for p in batch.probes}
-    assert by_target[str(ports[0])].outcome == "timeout"
-    assert by_target[str(ports[0])].detail == "no answer within 300 ms"
-    assert by_target[str(ports[1])].outcome == "wrong_answer"
+
+def test_silence_is_a_timeout_and_probes_are_open_loop() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        probes = run_here(plan(target(silent.getsockname()[1]), count=30, timeout_ms=600))
+    assert {(p.outcome, p.detail) for p in probes} == {("timeout", "no answer within 600 ms")}
+    assert max(p.started_s for p in probes) < 0.59, "the last probe must not wait for the first one's timeout"
+    assert min(p.done_s - p.started_s for p in probes) >= 0.59
+
+
+def test_no_connection_is_told_from_no_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            probes = run_here(plan(target(port), count=1, connect_timeout_ms=150))
+    assert [(p.outcome, p.detail, p.connected_s) for p in probes] == [("timeout", "no connection within 150 ms", None)]
 
 
 def test_time_in_which_the_prober_does_not_run_is_no_timeout() -> None:
-    async def scenario() -> str:
-        answered = asyncio.get_running_loop().create_future()
+    def late(peer: socket.socket) -> None:
+        nonce = peer.recv(1000).split()[0].decode()
+        asleep.wait(5)
+        threading.Event().wait(0.35)
+        peer.sendall(identity(nonce))
 
-        async def attempt() -> None:
-            await answered
+    def starve(run: Run) -> None:
+        if len(run.lines) == 1 and run.now() > 0.02 and not asleep.is_set():
+            asleep.set()
+            time.sleep(0.5)  # not for something to happen: the machine does not let the prober run
 
-        waiting = asyncio.ensure_future(agent.within(200, attempt()))
-        await asyncio.sleep(0)
-        threading.Event().wait(0.5)
-        asyncio.get_running_loop().call_later(0.06, answered.set_result, None)
-        await waiting
-        with pytest.raises(TimeoutError):
-            await agent.within(100, asyncio.sleep(1))
-        return "answered"
-
-    assert asyncio.run(scenario()) == "answered"
-
-
-def test_a_reset_is_told_apart() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def slam() -> None:
-            peer, _ = server.accept()
-            peer.recv(1000)
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            peer.close()
-
-        threading.Thread(target=slam, daemon=True).start()
-        batch = probe(Target(name="x", address="127.0.0.1", port=server.getsockname()[1], protocol="tcp"), count=1)
-    assert batch.probes[0].outcome == "reset"
+    asleep = threading.Event()
+    with scripted(late) as port:
+        probes = run_here(plan(target(port), count=1, timeout_ms=200), meanwhile=starve)
+    assert asleep.is_set()
+    assert [p.outcome for p in probes] == ["ok"], probes
 
 
-def test_probes_are_open_loop() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        target = Target(name="x", address="127.0.0.1", port=silent.getsockname()[1], protocol="tcp")
-        batch = probe(target, count=30, timeout_ms=600)
-    assert {p.outcome for p in batch.probes} == {"timeout"}
-    starts = sorted(p.started_s for p in batch.probes)
-    assert starts[-1] < 0.59, "the last probe must not wait for the first one's timeout"
+def test_an_answer_may_come_in_pieces_on_a_long_lived_connection_that_then_ends() -> None:
+    def answer_and_reset(peer: socket.socket) -> None:
+        peer.sendall(identity(peer.recv(1000).split()[0].decode()))
+        peer.recv(1000)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, STOP_AND_RESET)
+
+    with scripted(answer_one, answer_and_reset, answer_one) as port:
+        probes = run_here(plan(target(port, connection="reused"), rate_per_s=10, count=5))
+    found = [(p.outcome, p.connection, p.request) for p in probes]
+    assert found == [("ok", 1, 1), ("closed", 1, 2), ("ok", 2, 1), ("reset", 2, 2), ("ok", 3, 1)]
+    assert probes[1].detail.startswith("closed by the peer 0.0")
+    assert probes[1].sent_s is None
+    assert probes[3].sent_s is not None
 
 
-def test_a_plan_runs_until_it_is_stopped() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        target = Target(name="x", address="127.0.0.1", port=server.getsockname()[1], protocol="tcp")
-        run = HERE.start(Plan(targets=(target,), rate_per_s=50, duration_s=60, until_stopped=True, timeout_ms=200))
-        for _ in range(3):
-            server.accept()[0].close()
-        batch = run.stop()
-    assert 3 <= len(batch.probes) < 3000
+def test_a_lost_answer_holds_up_no_other_probe() -> None:
+    def silent(_: socket.socket) -> None:
+        ended.wait(5)
+
+    ended = threading.Event()
+    with scripted(silent) as port:
+        kept = target(port, connection="reused")
+        probes = run_here(plan(kept, rate_per_s=20, count=8, timeout_ms=300))
+        ended.set()
+    first = next(p for p in probes if p.index == 0)
+    assert (first.outcome, first.connection) == ("timeout", 1)
+    assert len({p.connection for p in probes}) == 8
 
 
-def test_an_agent_that_dies_is_an_error_of_ours() -> None:
-    with pytest.raises(SuiteError, match="exit 1"):
-        OutsideVantage((sys.executable, "-c", "raise SystemExit(1)")).start(
-            Plan(targets=(Target(name="x", address="127.0.0.1", port=1, protocol="tcp"),), rate_per_s=1, count=1)
-        ).finish()
+def test_a_kept_http_connection_may_end_between_two_requests() -> None:
+    def close_first(peer: socket.socket) -> None:
+        body = identity(peer.recv(1000).split()[1].decode().strip("/"))
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    def close_at_second(peer: socket.socket) -> None:
+        close_first(peer)
+        peer.recv(1000)
+
+    with scripted(close_first, close_at_second, close_first) as port:
+        probes = run_here(plan(target(port, "http", connection="reused"), rate_per_s=10, count=3))
+    assert [(p.outcome, p.connection, p.request) for p in probes] == [("ok", 1, 1), ("ok", 2, 1), ("ok", 3, 1)]
+    assert probes[2].detail == "asked again: connection 2 ended before it answered (closed by the peer)"
 
 
-def test_readiness_can_be_flipped() -> None:
-    port, control = free_port(), free_port()
-    base = f"http://127.0.0.1:{control}"
-    with running("serve", "--port", str(port), "--control-port", str(control)):
-        assert urllib.request.urlopen(f"{base}/readyz").status == 200
-        urllib.request.urlopen(f"{base}/control", data=json.dumps({"ready": False}).encode())
-        with pytest.raises(urllib.error.HTTPError, match="503"):
-            urllib.request.urlopen(f"{base}/readyz")
+def test_the_last_answer_of_a_draining_backend_ends_the_connection() -> None:
+    with backend("--drain-ms", "400") as (port, _, process):
+        stop = threading.Timer(0.15, process.terminate)
+        stop.start()
+        kept = [target(port, protocol, name=protocol, connection="reused") for protocol in ("http", "tcp")]
+        probes = run_here(plan(*kept, rate_per_s=80, duration_s=0.9))
+    by = {name: [p for p in sorted(probes, key=lambda p: p.index) if p.target == name] for name in ("http", "tcp")}
+    assert [p.outcome for p in by["tcp"] if p.connection == 2][-1] == "closed"
+    assert by["tcp"][-1].outcome == "refused"
+    good = [p for p in by["http"] if p.ok]
+    assert (good[1].request, good[-1].request) == (2, 1)
+    assert {p.outcome for p in by["http"]} == {"ok", "refused"}
 
 
-def test_a_backend_drains_after_sigterm() -> None:
-    port, control = free_port(), free_port()
-    target = Target(name="x", address="127.0.0.1", port=port, protocol="http")
-    with running("serve", "--port", str(port), "--control-port", str(control), "--drain-ms", "5000") as process:
-        process.terminate()
-        while urllib_status(f"http://127.0.0.1:{control}/readyz") == 200:
-            pass
-        assert [p.outcome for p in probe(target).probes] == ["ok"] * 3
-        assert process.wait(20) == 0
-    assert [p.outcome for p in probe(target).probes] == ["refused"] * 3
-
-
-def urllib_status(url: str) -> int:
-    """The status of one GET."""
-    try:
-        with urllib.request.urlopen(url) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as refusal:
-        return refusal.code
-
-
-def test_listen_streams_a_plan(backend: int) -> None:
-    port = free_port()
-    target = Target(name="x", address="127.0.0.1", port=backend, protocol="udp")
-    plan = Plan(targets=(target,), rate_per_s=100, count=5).model_dump(mode="json") | {"id": "1"}
-    with running("listen", "--port", str(port)):
-        plans = f"http://127.0.0.1:{port}/plans"
-        assert urllib.request.urlopen(plans, data=json.dumps(plan).encode()).status == 200
-        lines = [json.loads(line) for line in urllib.request.urlopen(f"{plans}/1").read().splitlines()]
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{plans}/1")
-    assert [line.get("outcome") for line in lines] == [None, *["ok"] * 5, None]
-    assert lines[-1]["probes"] == 5
-
-
-def dns_message(txid: int, flags: int, *answers: bytes) -> bytes:
-    """A response to a query for web.test. whose answers point back at that name."""
-    question = b"\x03web\x04test\0" + struct.pack("!2H", 1, 1)
-    return struct.pack("!6H", txid, flags, 1, len(answers), 0, 0) + question + b"".join(answers)
-
-
-def rr(kind: int, ttl: int, data: bytes) -> bytes:
-    """A resource record with a compressed name."""
-    return b"\xc0\x0c" + struct.pack("!2HIH", kind, 1, ttl, len(data)) + data
-
-
-def test_dns_answers_are_read() -> None:
-    query = agent.encode_query(7, "web.test.", "A")
-    assert query.startswith(struct.pack("!6H", 7, 0x100, 1, 0, 0, 1) + b"\x03web\x04test\0\0\x01\0\x01")
-    reply = dns_message(
-        7, 0x8180, rr(5, 9, b"\xc0\x0c"), rr(1, 5, bytes([10, 0, 0, 1])), rr(1, 3, bytes([10, 0, 0, 2]))
-    )
-    expected = {"rcode": "NOERROR", "answers": ["10.0.0.1", "10.0.0.2"], "ttl_s": 3}
-    assert agent.decode_response(reply, 7, "A") == expected
-    srv = dns_message(7, 0x8180, rr(33, 5, struct.pack("!3H", 0, 100, 80) + b"\xc0\x0c"))
-    assert agent.decode_response(srv, 7, "SRV")["answers"] == ["0 100 80 web.test."]
-    assert agent.decode_response(dns_message(7, 0x8183), 7, "A")["rcode"] == "NXDOMAIN"
-    assert agent.decode_response(dns_message(7, 0x8182), 7, "A")["rcode"] == "SERVFAIL"
-
-
-@pytest.mark.parametrize("reply", [dns_message(8, 0x8180), dns_message(7, 0x0180), dns_message(7, 0x8380)])
-def test_a_dns_answer_to_another_query_or_a_truncated_one_is_wrong(reply: bytes) -> None:
-    with pytest.raises(agent.WrongAnswer):
-        agent.decode_response(reply, 7, "A")
-
-
-def test_resolver_settings() -> None:
-    text = "search a.svc.cluster.local svc.cluster.local\nnameserver 10.0.0.10\nnameserver ::1\noptions ndots:5\n"
-    assert agent.resolver_settings(text) == ("10.0.0.10", ["a.svc.cluster.local", "svc.cluster.local"], 5)
-    assert agent.resolver_settings("") == ("", [], 1)
+def test_an_address_without_a_way_is_unreachable() -> None:
+    probes = run_here(plan(target(9, address="255.255.255.255"), target(9, "udp", address="255.255.255.255", name="u")))
+    assert {p.outcome for p in probes} == {"unreachable"}

@@ -20,6 +20,7 @@ from fixtures.workloads.manifests import load, with_env, with_image
 from fixtures.workloads.namespaces import EXPIRES_ANNOTATION, RUN_ID_LABEL, Namespaces
 from fixtures.workloads.observer import observing
 from fixtures.workloads.services import Service, Services, ready_addresses
+from fixtures.workloads.vantages import listening_on
 from fixtures.workloads.web import Pod
 
 Replies = list[tuple[str, int, Any]]
@@ -164,7 +165,7 @@ def test_waiting_ends(api: Api, script: Script) -> None:
 
 
 def test_an_observation_records_every_change(api: Api, script: Script) -> None:
-    for resource in ("api/v1/namespaces/n/services", "api/v1/namespaces/n/pods"):
+    for resource in ("api/v1/namespaces/n/services", "api/v1/namespaces/n/pods", "api/v1/nodes"):
         script.replies += [(f"GET /{resource}", 200, listed()), (f"WATCH /{resource}", 200, [])]
     slices = "apis/discovery.k8s.io/v1/namespaces/n/endpointslices"
     changes = [{"type": kind, "object": item("s", "11")} for kind in ("MODIFIED", "DELETED")]
@@ -240,8 +241,31 @@ def test_convergence_is_timed_once_and_a_stale_endpoint_is_a_broken_promise(
         services.must_have_endpoints(service, [])
 
 
-@pytest.mark.parametrize("name", ["web", "vantages"])
-def test_workloads_fit_the_restricted_pod_security_standard(name: str) -> None:
+def test_a_namespace_holds_the_agent_and_has_the_pod_security_that_is_asked_for(api: Api, script: Script) -> None:
+    script.replies = [("POST /api/v1/namespaces", 201, {})]
+    for pod_security in ("restricted", "privileged"):
+        name = f"POST /api/v1/namespaces/svc-x-{pod_security}/configmaps"
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("secrets.token_hex", lambda _, named=pod_security: named)
+            script.replies.append((name, 201, {}))
+            Namespaces(api, "me").create("x", pod_security=pod_security)
+        namespace, config_map = (body for _, _, body in script.seen[-2:])
+        assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == pod_security
+        assert {"__main__.py", "__init__.py", "engine.py"} <= config_map["data"].keys()
+        assert "class Run" in config_map["data"]["engine.py"]
+
+
+def test_node_vantages_are_in_the_nodes_network_on_the_port_that_is_asked_for() -> None:
+    pod = listening_on(load("workloads/node-vantages.yaml"), 20123)["spec"]["template"]["spec"]
+    assert (pod["hostNetwork"], pod["dnsPolicy"]) == (True, "ClusterFirstWithHostNet")
+    container = pod["containers"][0]
+    assert container["args"] == ["--port=20123"]
+    assert container["ports"][0]["containerPort"] == container["readinessProbe"]["httpGet"]["port"] == 20123
+    assert "tolerations" not in pod
+
+
+@pytest.mark.parametrize("name", ["web", "vantages", "node-vantages"])
+def test_workloads_fit_the_restricted_pod_security_standard_but_for_the_nodes_network(name: str) -> None:
     body = with_image(load(f"workloads/{name}.yaml"), "localhost/python:3")
     pod = body["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False

@@ -1,0 +1,71 @@
+"""What every scenario of this chapter is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.checks.answered import answered_only_by
+from fixtures.checks.holding import must_hold
+from fixtures.checks.outage import outage
+from fixtures.checks.stability import addresses_kept, names_kept
+from fixtures.history import Finding
+from fixtures.scenarios.stage import QUIET_S, Take
+from fixtures.scenarios.ways import CONNECTIONS_HELD, REQUESTS, Way
+
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+for_each_request_way: Decorator = pytest.mark.parametrize("way", REQUESTS, ids=lambda way: way.name)
+for_each_held_way: Decorator = pytest.mark.parametrize("way", CONNECTIONS_HELD, ids=lambda way: way.name)
+
+
+def kept(take: Take, way: Way) -> list[Finding]:
+    """Findings on what a Service keeps whatever happens to its pods: identity, addresses, ports, name."""
+    cluster_ip = take.services["ClusterIP"]
+    return [
+        addresses_kept(take.history, take.services[way.service_type].name),
+        names_kept(take.names, [next(iter(cluster_ip.cluster_ips.values()))]),
+    ]
+
+
+def must_have_lost_at_most(take: Take, way: Way, allowed_s: float, *, answering: str = "after") -> None:
+    """No flow was down for longer than allowed, in the end the right pods alone answer, the Service is what it was.
+
+    Args:
+        take: the scenario.
+        way: how the Service was used.
+        allowed_s: seconds; 0: not one request may be lost.
+        answering: under what name the scenario noted the pods that new connections must lead to in the end.
+
+    Raises:
+        BrokenPromise: not so.
+        SuiteError: that cannot be judged.
+        NotObservable: there is no vantage for this way.
+    """
+    batches = take.of(way)
+    findings = [outage(batches, allowed_s=allowed_s, since=take.began_at), *kept(take, way)]
+    if way.use == "new":
+        pods, since = take.names_of(answering), take.ended_at - QUIET_S
+        findings.append(answered_only_by(batches, pods=pods, token=take.token, since=since, until=take.ended_at))
+    must_hold(take.history, *findings)
+
+
+def must_have_been_left(take: Take, way: Way, *, answering: str, at: str) -> None:
+    """New connections had left for the right pods alone by the moment noted as `at`.
+
+    Args:
+        take: the scenario.
+        way: how the Service was used; connections that stand may stay.
+        answering: under what name the scenario noted the pods that new connections must lead to.
+        at: the moment's name; judged is the stretch of QUIET_S before it.
+
+    Raises:
+        BrokenPromise: not so.
+    """
+    batches = take.of(way)
+    if way.use == "new":
+        until = take.marks[at]
+        pods = take.names_of(answering)
+        must_hold(
+            take.history, answered_only_by(batches, pods=pods, token=take.token, since=until - QUIET_S, until=until)
+        )

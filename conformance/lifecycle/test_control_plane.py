@@ -1,0 +1,142 @@
+"""What the data path stands on is restarted or goes away for a while; traffic does not notice."""
+
+import pytest
+
+from conformance.lifecycle.judging import (
+    for_each_held_way,
+    for_each_request_way,
+    kept,
+    must_have_lost_at_most,
+)
+from fixtures.checks.holding import must_hold
+from fixtures.checks.outage import outage
+from fixtures.checks.sessions import sessions_unbroken
+from fixtures.requirements import MUST, requirement
+from fixtures.scenarios.stage import Scene, Stage
+from fixtures.scenarios.ways import REQUESTS, Way
+
+pytestmark = [pytest.mark.long, pytest.mark.disruptive]
+API_SERVER_OUTAGE_S = 20.0
+
+
+def restart_one_proxy(scene: Scene) -> None:
+    """Restart kube-proxy of the first node."""
+    scene.disruptions.restart_kube_proxy(scene.cluster.nodes[0].name)
+    scene.keep("after", *scene.pods)
+
+
+def restart_every_proxy(scene: Scene) -> None:
+    """Restart kube-proxy of all nodes, one after another."""
+    for node in scene.cluster.nodes:
+        scene.disruptions.restart_kube_proxy(node.name)
+    scene.keep("after", *scene.pods)
+
+
+@requirement(
+    "lifecycle.a_restart_of_kube_proxy_is_not_noticed",
+    promise="kube-proxy's rules stay in force while it is restarted: no request is lost.",
+    source="kubernetes.io: Virtual IPs and Service Proxies; test/e2e/network/service.go: restarting kube-proxy",
+    level=MUST,
+    features=("kube_proxy_restart",),
+)
+@pytest.mark.scenario("kube-proxy restart")
+@for_each_request_way
+def test_kube_proxy_of_one_node_is_restarted(stage: Stage, way: Way) -> None:
+    """Fault: `rules_flushed`, a node's rules go with its kube-proxy."""
+    take = stage.play("kube-proxy restart", stage.abrupt, restart_one_proxy)
+    must_have_lost_at_most(take, way, stage.budgets.proxy_restart_outage_s)
+
+
+@requirement(
+    "lifecycle.restarts_of_kube_proxy_everywhere_are_not_noticed",
+    promise="kube-proxy may be restarted on all nodes, as by an upgrade: no request is lost.",
+    source="kubernetes.io: Virtual IPs and Service Proxies; test/e2e/network/service.go: restarting kube-proxy",
+    level=MUST,
+    features=("kube_proxy_restart",),
+)
+@pytest.mark.scenario("kube-proxy restarts")
+@for_each_request_way
+def test_kube_proxy_of_every_node_is_restarted(stage: Stage, way: Way) -> None:
+    """Fault: `rules_flushed`."""
+    take = stage.play("kube-proxy restarts", stage.abrupt, restart_every_proxy)
+    must_have_lost_at_most(take, way, stage.budgets.proxy_restart_outage_s)
+
+
+@requirement(
+    "lifecycle.connections_survive_restarts_of_kube_proxy",
+    promise="An established connection is not touched when kube-proxy is restarted.",
+    source="kubernetes.io: Virtual IPs and Service Proxies: only new connections are balanced",
+    level=MUST,
+    features=("kube_proxy_restart",),
+)
+@pytest.mark.scenario("kube-proxy restarts")
+@for_each_held_way
+def test_connections_survive_restarts_of_kube_proxy(stage: Stage, way: Way) -> None:
+    """Fault: `path_flaps`."""
+    take = stage.play("kube-proxy restarts", stage.abrupt, restart_every_proxy)
+    pods = take.names_of("before")
+    must_hold(take.history, sessions_unbroken(take.of(way), pods, since=take.began_at, until=take.ended_at))
+
+
+def take_the_api_server_away(scene: Scene) -> None:
+    """Take the API server away for API_SERVER_OUTAGE_S."""
+    with scene.disruptions.api_server_outage():
+        scene.wait_until_quiet(2 * API_SERVER_OUTAGE_S, quiet_s=API_SERVER_OUTAGE_S)
+    scene.keep("after", *scene.web.wait_until_serving())
+
+
+@requirement(
+    "lifecycle.traffic_needs_no_api_server",
+    promise="The data path does not need the API server: while it is away for 20 s no request is lost.",
+    source="kubernetes.io: Virtual IPs and Service Proxies: kube-proxy installs rules, the kernel forwards",
+    level=MUST,
+    features=("api_server_outage",),
+)
+@pytest.mark.scenario("API server outage")
+@for_each_request_way
+def test_the_api_server_is_away(stage: Stage, way: Way) -> None:
+    """Fault: `path_flaps`."""
+    take = stage.play("API server outage", stage.abrupt, take_the_api_server_away)
+    must_have_lost_at_most(take, way, stage.budgets.api_server_outage_loss_s)
+
+
+def restart_of_dns(scene: Scene) -> None:
+    """Replace the DNS pods one after another."""
+    scene.disruptions.restart_dns()
+
+
+@requirement(
+    "lifecycle.names_resolve_while_dns_is_restarted",
+    promise="The DNS Service answers while its pods are replaced: its clients need not know.",
+    source="kubernetes.io: DNS for Services and Pods; seed: Kubernetes services, paragraph 5",
+    level=MUST,
+    features=("dns_restart",),
+)
+@pytest.mark.scenario("DNS restart")
+def test_dns_is_restarted(stage: Stage) -> None:
+    """Fault: `path_flaps`."""
+    take = stage.play("DNS restart", stage.abrupt, restart_of_dns)
+    found = outage(take.names, allowed_s=stage.budgets.dns_restart_failures_s, since=take.began_at)
+    must_hold(take.history, found, *kept(take, REQUESTS[0]))
+
+
+def restart_a_kubelet(scene: Scene) -> None:
+    """Restart kubelet of the node of the first pod."""
+    scene.disruptions.restart_kubelet(scene.pods[0].node)
+    scene.keep("after", *scene.web.wait_until_serving())
+
+
+@requirement(
+    "lifecycle.a_restart_of_kubelet_is_not_noticed",
+    promise="Pods run on while kubelet is restarted, and stay behind their Service: no request is lost.",
+    source="kubernetes.io: Node status, Container Runtimes; kubelet: restart with running pods",
+    level=MUST,
+    features=("kubelet_restart",),
+)
+@pytest.mark.scenario("kubelet restart")
+@for_each_request_way
+def test_kubelet_is_restarted(stage: Stage, way: Way) -> None:
+    """Fault: `path_flaps`."""
+    take = stage.play("kubelet restart", stage.abrupt, restart_a_kubelet)
+    assert take.pods["after"] == take.pods["before"]
+    must_have_lost_at_most(take, way, stage.budgets.kubelet_restart_outage_s)
