@@ -32,11 +32,11 @@ def come_and_go(scene: Scene) -> None:
     pod = scene.pods[0]
     scene.keep("moving", pod)
     for turn in range(REPEATS):
-        scene.web.label_pods([pod], traffic=None)
         scene.mark(f"out {turn}")
+        scene.web.label_pods([pod], traffic=None)
         scene.wait_until_left(pod)
-        scene.web.label_pods([pod], traffic="on")
         scene.mark(f"in {turn}")
+        scene.web.label_pods([pod], traffic="on")
         scene.wait_until_joined(pod)
         scene.mark(f"next {turn}")
 

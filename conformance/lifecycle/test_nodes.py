@@ -57,7 +57,7 @@ def failing_node(node: str, grace_period_s: float) -> Script:
     features=("node_failure",),
 )
 @pytest.mark.scenario("node failure")
-@pytest.mark.disruptive(order=1)
+@pytest.mark.disruptive(order=2)
 @for_each_request_way
 def test_a_node_fails_and_comes_back(stage: Stage, way: Way) -> None:
     """Fault: `proxy_frozen_once_ready`."""

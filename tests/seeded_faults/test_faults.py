@@ -24,11 +24,14 @@ from reports.record import read
 from reports.results import results
 
 ROOT = Path(__file__).parents[2]
+MANY = 4
+"""Promises that are worth a second process."""
 
 
 def verdicts(cluster: LocalCluster, promises: Sequence[str], folder: Path) -> dict[str, Counter[str]]:
     """Run the tests of promises on a cluster; how many cases of each promise have each verdict."""
     wanted = [argument for promise in promises for argument in ("--requirement", promise)]
+    wanted += ["-n", "2"] if len(promises) > MANY else []
     command = [sys.executable, "-m", "pytest", "conformance", "--cluster=local", f"--report-dir={folder}", *wanted]
     done = subprocess.run(
         [*command, f"--cluster-name={cluster.state.name}"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -57,8 +60,8 @@ def test_a_fault_is_caught(fault: Fault, promises: tuple[str, ...], cluster: Loc
 
 
 def test_the_healed_cluster_is_healthy(cluster: LocalCluster, tmp_path: Path) -> None:
-    """Every case of all these promises is `pass` when no fault is left."""
-    found = verdicts(cluster, [promise for fault in FAULTS for promise in fault.breaks], tmp_path / "run")
+    """Every case of a promise that each fault broke is `pass` when no fault is left."""
+    found = verdicts(cluster, [fault.breaks[0] for fault in FAULTS], tmp_path / "run")
     assert all(set(counts) == {Verdict.PASS} for counts in found.values()), found
 
 
