@@ -27,7 +27,7 @@ def crash_one(scene: Scene) -> None:
 @pytest.mark.scenario("container crash")
 @for_each_request_way
 def test_a_container_that_crashes(stage: Stage, way: Way) -> None:
-    """Fault: `path_closed_at_change`, one node stops forwarding to pods of others when the container crashes."""
+    """Fault: `path_closed_at_loss`, one node resets all connections to pods from when an endpoint is lost."""
     take = stage.play("container crash", stage.abrupt, crash_one)
     must_have_lost_at_most(take, way, stage.budgets.container_restart_s)
 
@@ -49,7 +49,7 @@ def fail_liveness_of_one(scene: Scene) -> None:
 @pytest.mark.scenario("liveness")
 @for_each_request_way
 def test_a_container_that_is_not_alive(stage: Stage, way: Way) -> None:
-    """Fault: `path_closed_at_change`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("liveness", stage.abrupt, fail_liveness_of_one)
     must_have_lost_at_most(take, way, stage.budgets.container_restart_s)
 

@@ -96,8 +96,8 @@ def take_the_api_server_away(scene: Scene) -> None:
     features=("api_server_outage",),
 )
 @pytest.mark.scenario("API server outage")
-# Components try again after longer and longer waits: for half a minute the cluster is slow to follow changes.
-@pytest.mark.disruptive(order=1)
+# The very last: components try again after longer and longer waits, and may not follow changes for a minute.
+@pytest.mark.disruptive(order=2)
 @for_each_request_way
 def test_the_api_server_is_away(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""

@@ -63,7 +63,7 @@ def samples(take: Take, service_type: ServiceType, *, removal: bool) -> list[Sam
 @pytest.mark.scenario("convergence")
 @pytest.mark.parametrize("service_type", EVERY_TYPE)
 def test_a_new_endpoint_is_used_soon(stage: Stage, service_type: ServiceType) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `proxy_frozen_once_left`, kube-proxy of one node stops once an endpoint is gone, and misses its return."""
     take = stage.play("convergence", TWO, come_and_go)
     found = samples(take, service_type, removal=False)
     must_hold(

@@ -64,7 +64,7 @@ def force_delete_one(scene: Scene) -> None:
 @pytest.mark.scenario("forced deletion")
 @for_each_request_way
 def test_a_pod_deleted_by_force(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("forced deletion", stage.abrupt, force_delete_one)
     must_have_lost_at_most(take, way, stage.budgets.endpoint_removal_s)
 
@@ -85,7 +85,7 @@ def force_delete_all(scene: Scene) -> None:
 @pytest.mark.scenario("forced deletion of all")
 @for_each_request_way
 def test_all_pods_deleted_by_force(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("forced deletion of all", stage.abrupt, force_delete_all)
     without_pods_s = take.marks["replaced"] - take.began_at
     must_have_lost_at_most(take, way, without_pods_s + stage.budgets.endpoint_addition_s)

@@ -57,10 +57,10 @@ def failing_node(node: str, grace_period_s: float) -> Script:
     features=("node_failure",),
 )
 @pytest.mark.scenario("node failure")
-@pytest.mark.disruptive(order=2)
+@pytest.mark.disruptive(order=1)
 @for_each_request_way
 def test_a_node_fails_and_comes_back(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     grace_period_s = stage.cluster.node_monitor_grace_period_s
     if grace_period_s is None:
         raise NotObservable("it is not known after how long this cluster calls a node lost")

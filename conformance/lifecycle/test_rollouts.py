@@ -61,7 +61,7 @@ def test_a_rolling_update_without_surge(stage: Stage, way: Way) -> None:
 @pytest.mark.scenario("recreation")
 @for_each_request_way
 def test_a_recreated_deployment(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("recreation", stage.abrupt, rolling_out("recreate"))
     without_pods_s = take.marks["replaced"] - take.began_at
     must_have_lost_at_most(take, way, without_pods_s + stage.budgets.endpoint_addition_s)
@@ -83,7 +83,7 @@ def replace_one_of_a_set(scene: Scene) -> None:
 @pytest.mark.scenario("stateful replacement")
 @for_each_request_way
 def test_a_pod_of_a_stateful_set_is_replaced(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("stateful replacement", STATEFUL, replace_one_of_a_set)
     assert take.names_of("after") == take.names_of("before")
     must_have_lost_at_most(take, way, stage.budgets.endpoint_removal_s)

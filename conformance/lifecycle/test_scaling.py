@@ -108,7 +108,7 @@ def test_the_last_pods_serve_while_they_terminate(stage: Stage, way: Way) -> Non
 @pytest.mark.scenario("scaling to none and back")
 @for_each_request_way
 def test_with_pods_again_it_answers_again(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`."""
+    """Fault: `path_closed_at_loss`."""
     take = stage.play("scaling to none and back", stage.graceful, scale_to_none_and_back)
     without_pods_s = take.marks["ready"] - take.began_at
     must_have_lost_at_most(take, way, without_pods_s + stage.budgets.endpoint_addition_s)
