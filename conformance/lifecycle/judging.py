@@ -51,7 +51,7 @@ def must_have_lost_at_most(take: Take, way: Way, allowed_s: float, *, answering:
 
 
 def must_have_been_left(take: Take, way: Way, *, answering: str, at: str) -> None:
-    """New connections had left for the right pods alone by the moment noted as `at`.
+    """By the moment noted as `at` every request was answered again, and new connections led to the right pods alone.
 
     Args:
         take: the scenario.
@@ -61,11 +61,12 @@ def must_have_been_left(take: Take, way: Way, *, answering: str, at: str) -> Non
 
     Raises:
         BrokenPromise: not so.
+        NotObservable: there is no vantage for this way.
     """
-    batches = take.of(way)
+    batches, until = take.of(way), take.marks[at]
+    since = until - QUIET_S
+    findings = [outage(batches, allowed_s=0, since=since, until=until, phase=f"before {at!r}")]
     if way.use == "new":
-        until = take.marks[at]
         pods = take.names_of(answering)
-        must_hold(
-            take.history, answered_only_by(batches, pods=pods, token=take.token, since=until - QUIET_S, until=until)
-        )
+        findings.append(answered_only_by(batches, pods=pods, token=take.token, since=since, until=until))
+    must_hold(take.history, *findings)

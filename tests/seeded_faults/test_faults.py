@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -46,12 +46,13 @@ def verdicts(
     return found
 
 
-def applications() -> Iterator[ParameterSet]:
+def applications() -> list[ParameterSet]:
     """Each fault with the promises that are tried while it lasts: all that it breaks, or one when they are apart."""
-    for fault in FAULTS:
-        for promises in [(promise,) for promise in fault.breaks] if fault.apart else [fault.breaks]:
-            name = f"{fault.name}-{promises[0]}" if fault.apart else fault.name
-            yield pytest.param(fault, promises, id=name)
+    return [
+        pytest.param(fault, promises, id=f"{fault.name}-{promises[0]}" if fault.apart else fault.name)
+        for fault in FAULTS
+        for promises in ([(promise,) for promise in fault.breaks] if fault.apart else [fault.breaks])
+    ]
 
 
 @pytest.mark.parametrize(("fault", "promises"), applications())

@@ -65,7 +65,7 @@ def lost_for(cluster: LocalCluster, length_ms: int) -> None:
     """Let one node lose what it forwards to pods for exactly this long: the kernel forgets the element by itself."""
     chain = "chain broken { type filter hook forward priority -5; tcp dport @down drop; }"
     elements = "set down { type inet_service; flags timeout; }"
-    commands = f"add table inet truth\ndelete table inet truth\ntable inet truth {{ {elements} {chain} }}\n"
+    commands = f"add table inet truth\ndelete table inet truth\ntable inet truth {{\n{elements}\n{chain}\n}}\n"
     run_on(cluster, BROKEN_NODE, "nft", "-f", "-", stdin=commands)
     run_on(cluster, BROKEN_NODE, "nft", "add", "element", "inet", "truth", "down", f"{{ 80 timeout {length_ms}ms }}")
 
@@ -125,7 +125,7 @@ def test_the_weights_of_a_balancer(cluster: LocalCluster, stage: Stage, request:
         pairs = settled(stage, THREE, probing)
         shares = {pod.name: weight / 100 for pod, weight in zip(ordered, WEIGHTS, strict=True)}
         even, token = even_shares(shares), stage.web(THREE).token
-        count = connections_needed(even, MARGIN)
+        count = max(connections_needed(even, MARGIN), connections_needed(shares, MARGIN))
         for _ in range(request.config.getoption("rounds")):
             batches = probing.run_from(pairs, count=count, rate_per_s=RATE_PER_S)
             found = distribution(batches, shares=shares, margin=MARGIN, token=token)
