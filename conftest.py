@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
-from fixtures import budgets, catalogue, profiles, scheduling
+from fixtures import budgets, catalogue, configuration, profiles, scheduling, sharding
 from fixtures import cases as found
 from fixtures import options as suite
 from fixtures import session as run
-from fixtures.clusters import ClusterInfo
+from fixtures.clusters import ClusterInfo, flags, images
 from fixtures.errors import SuiteError, UsageError
-from fixtures.interrupts import sigterm_as_interrupt
-from fixtures.turns import turn
-from reports import live, results, summary
+from fixtures.history import file_name
+from fixtures.interrupts import sigterm_as_interrupt, uninterrupted
+from fixtures.load.needs import must_have_locust
+from fixtures.noted import Noted, noting
+from reports import live, markdown, results, summary
 from reports.run import Plan, RunReport, failed_in
 
 OPTIONS_KEY = pytest.StashKey[suite.Options]()
@@ -25,6 +28,7 @@ OWNER_KEY = pytest.StashKey[run.ClusterOwner]()
 REPORT_KEY = pytest.StashKey[RunReport]()
 RESULTS_KEY = pytest.StashKey[results.Results]()
 SESSION_KEY = pytest.StashKey[pytest.Session]()
+NOTED_KEY = pytest.StashKey[Noted]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,12 +37,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With --list-requirements: print the catalogue, which needs no cluster, and stop."""
-    if not config.getoption("list_requirements"):
+    """With --list-requirements, --list-images or --explain: print it, which needs no cluster, and stop."""
+    if not any(map(config.getoption, ("list_requirements", "list_images", "explain"))):
         return None
     with _usage_errors():
-        options = suite.read_options(config)
-        suite.check_options(options, config.invocation_params.dir)
+        options = _options(config)
+        if config.getoption("list_images"):
+            print(images.listing(options.cluster, options.cluster_flags))
+            return 0
+        if config.getoption("explain"):
+            from fixtures import explaining  # noqa: PLC0415 - what it stands on takes time, for those who ask
+
+            print(explaining.explained(config, options, _failed_before(config, options)))
+            return 0
         cases = catalogue.collect(config.rootpath)
         folder = config.rootpath / profiles.FOLDER
         taken = suite.select(cases, options, folder, _failed_before(config, options))
@@ -52,12 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in scheduling.MARKERS:
         config.addinivalue_line("markers", marker)
     config.add_cleanup(sigterm_as_interrupt())
-    config.stash[OPTIONS_KEY] = options = suite.read_options(config)
     if run.is_worker(config):
+        configuration.hear_controller(config)
+        config.stash[OPTIONS_KEY] = suite.read_options(config)
         run.hear_controller(config)
         return
     with _usage_errors():
-        suite.check_options(options, config.invocation_params.dir)
+        config.stash[OPTIONS_KEY] = _options(config)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -71,10 +83,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     options = config.stash[OPTIONS_KEY]
     with _usage_errors():
         cases = found.cases_of(items)
-        taken = {case.id for case in _select(config, cases)}
+        whole = config.pluginmanager.hasplugin(catalogue.COLLECTOR)
+        taken = {case.id for case in (cases if whole else _select(config, cases))}
     config.stash[COLLECTED_KEY] = cases
     if cases:
         kept = [i for i in items if (i.nodeid in taken if found.is_conformance(i) else not options.narrowed)]
+        with _usage_errors():
+            kept = sharding.part_of(kept, options.shard)
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
     yield
@@ -97,8 +112,8 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has no types
-    """Tell a worker of the cluster."""
-    node.workerinput.update(run.tell_workers(node.config))
+    """Tell a worker of the options and the cluster."""
+    node.workerinput.update(configuration.tell_workers(node.config) | run.tell_workers(node.config))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -119,7 +134,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Wait for the test's turn on the cluster, before its time is measured or limited."""
     if not found.is_conformance(item):
         return (yield)
-    with turn(item.config.stash[run.REPORT_DIR_KEY], alone=scheduling.is_disruptive(item)):
+    alone = scheduling.is_disruptive(item)
+    with item.config.stash[run.TURNS_KEY].turn(alone=alone), noting() as noted:
+        random.seed(f"{item.config.stash[OPTIONS_KEY].seed} {item.nodeid}")
+        item.stash[NOTED_KEY] = noted
         return (yield)
 
 
@@ -138,7 +156,10 @@ def pytest_runtest_makereport(
     """Put the verdict on the report of each phase."""
     report = yield
     if found.is_conformance(item):
-        live.put_verdict(report, call.excinfo.value if call.excinfo else None)
+        noted = item.stash[NOTED_KEY]
+        live.put_verdict(report, call.excinfo.value if call.excinfo else None, noted)
+        if report.failed and noted.evidence is None:
+            noted.evidence = run.evidence(item.config).keep(next(iter(noted.histories), file_name(item.nodeid))[:-6])
     return report
 
 
@@ -173,6 +194,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _finish(config.stash[SESSION_KEY])
 
 
+def _options(config: pytest.Config) -> suite.Options:
+    """The options from wherever they come, checked as far as they can be before the tests are known."""
+    configuration.apply(config)
+    with configuration.origins_named(config):
+        options = suite.read_options(config)
+        suite.check_options(options, config.invocation_params.dir)
+    return options
+
+
 def _select(config: pytest.Config, cases: list[found.Case]) -> list[found.Case]:
     options = config.stash[OPTIONS_KEY]
     folder = config.rootpath / profiles.FOLDER
@@ -190,13 +220,17 @@ def _start(own: pytest.Session) -> None:
     if not chosen or run.is_worker(config) or OWNER_KEY in config.stash or config.getoption("collectonly"):
         return
     with _usage_errors():
+        flags.check_processes(config.stash[OPTIONS_KEY].cluster_flags, config.getoption("numprocesses", None) or 1)
+        must_have_locust(chosen, config.stash[OPTIONS_KEY].cluster)
         plan = _plan(config, chosen)
     if len(chosen) == len(own.items):
         terminal.show_cases_only()
 
     def begin_log(info: ClusterInfo | None) -> RunReport:
-        config.stash[REPORT_KEY] = report = RunReport(plan, info.model_dump(mode="json") if info else None)
-        config.pluginmanager.register(live.CaseLines(report, terminal))
+        config.stash[REPORT_KEY] = report = RunReport(
+            plan, *(run.described(info) if info else (None,)), say=lambda text: terminal.line(text, "red")
+        )
+        config.pluginmanager.register(live.CaseLines(report, terminal, config))
         return report
 
     config.stash[OWNER_KEY] = owner = run.ClusterOwner(config.stash[OPTIONS_KEY], terminal.line)
@@ -207,6 +241,7 @@ def _start(own: pytest.Session) -> None:
         terminal.line(f"error: the cluster could not be set up: {error}", "red")
         terminal.line(f"report: {plan.shown_folder}")
         pytest.exit("no test was run", returncode=pytest.ExitCode.INTERNAL_ERROR)
+    terminal.watch(config.stash[REPORT_KEY])
     run.share(config, info, plan.folder, plan.run_id, budgets.values(plan.budgets))
 
 
@@ -218,6 +253,7 @@ def _plan(config: pytest.Config, chosen: list[found.Case]) -> Plan:
         start=config.invocation_params.dir,
         report_dir=options.report_dir,
         argv=tuple(str(argument) for argument in config.invocation_params.args),
+        seed=int(options.seed),
         profile=options.profile,
         cases=tuple(chosen),
         found=frozenset(case.requirement.id for case in config.stash[COLLECTED_KEY]),
@@ -241,12 +277,18 @@ def _finish(own: pytest.Session) -> None:
     config = own.config
     if OWNER_KEY not in config.stash or RESULTS_KEY in config.stash:
         return
+    live.Terminal(config).unwatch()
     config.stash[OWNER_KEY].close()
     if REPORT_KEY not in config.stash:
         return
-    total = config.stash[REPORT_KEY].finish(interrupted=own.exitstatus == pytest.ExitCode.INTERRUPTED)
+    with uninterrupted():
+        total, lost = config.stash[REPORT_KEY].finish(interrupted=own.exitstatus == pytest.ExitCode.INTERRUPTED)
     config.stash[RESULTS_KEY] = total
-    if own.exitstatus == pytest.ExitCode.OK and not total.sound:
+    if file := config.stash[OPTIONS_KEY].job_summary:
+        lost += markdown.append(total, config.invocation_params.dir / file)
+    for line in lost:
+        live.Terminal(config).line(f"error: {line}", "red")
+    if own.exitstatus == pytest.ExitCode.OK and (lost or not total.sound):
         own.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -255,4 +297,5 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from error
+        # pytest prints a line for each argument.
+        raise pytest.UsageError(*str(error).splitlines()) from error

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.changed import FAMILY_CHANGES, PORT_CHANGES, TYPE_CHANGES, Changes, change_all, make_changes
+from conformance.directory import Asked, Directory, Maker
+from conformance.judge import Judge
 from conformance.shared_web import SharedWeb
 from fixtures.api import Api
 from fixtures.budgets import Budgets
+from fixtures.cases import case_of, is_conformance
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.clusters.registry import DISRUPTORS, disruptor
+from fixtures.errors import SuiteError
 from fixtures.faults.disruptions import Disruptions
-from fixtures.faults.nodes import uncordon_all
+from fixtures.faults.nodes import restore_all
 from fixtures.history import History, file_name
 from fixtures.prober.probing import Probing
-from fixtures.prober.vantages import OutsideVantage, PodVantage
+from fixtures.prober.vantages import OutsideVantage, PodVantage, node_port_client
+from fixtures.scenarios.ahead import Programme
 from fixtures.scenarios.ground import Ground
+from fixtures.scenarios.scenario import Scenario
 from fixtures.scenarios.spread import Spreads
 from fixtures.scenarios.stage import Stage
-from fixtures.session import BUDGETS_KEY, CLUSTER_INFO_KEY, REPORT_DIR_KEY, RUN_ID_KEY, is_worker
+from fixtures.scheduling import upcoming
+from fixtures.session import BUDGETS_KEY, CLUSTER_INFO_KEY, REPORT_DIR_KEY, RUN_ID_KEY, TURNS_KEY, is_offered, is_worker
 from fixtures.verdicts import NotObservable, Unsupported
-from fixtures.workloads.namespaces import Namespaces
+from fixtures.workloads.namespaces import GONE_FROM_CLOUD_WITHIN_S, GONE_WITHIN_S, Namespaces
+from fixtures.workloads.prepared import api_of
 from fixtures.workloads.services import Service, Services
-from fixtures.workloads.vantages import start_node_vantages, start_vantages
+from fixtures.workloads.slices import Slices
+from fixtures.workloads.vantages import TalkingPod, start_node_vantages, start_talking_pod, start_vantages
 from fixtures.workloads.web import Pod, Web
+
+if TYPE_CHECKING:
+    from fixtures.azure.clients import Azure
 
 NODE_PORTS = range(31000, 31020)
 """The diagram's node port, and what is tried when it is taken, as by another worker of the same run."""
@@ -53,8 +67,30 @@ def _restore(config: pytest.Config) -> None:
         disruptor(info).mend()
     api, run_id = Api(info.kubeconfig), config.stash[RUN_ID_KEY]
     if info.disruptions:
-        uncordon_all(api, run_id)
-    Namespaces(api, run_id).delete_all()
+        restore_all(api, run_id)
+    _remove_what_is_left(info, api, run_id, may_linger=config.getoption("namespaces_may_linger"))
+
+
+def _remove_what_is_left(info: ClusterInfo, api: Api, run_id: str, *, may_linger: bool) -> None:
+    """The run's namespaces, and what its tests brought into Azure; raises SuiteError for all that could not be."""
+    in_cloud = not info.arm.emulated if info.arm else info.kind == "kubeconfig" and info.load_balancer is not None
+    gone_within_s = GONE_FROM_CLOUD_WITHIN_S if in_cloud else GONE_WITHIN_S
+    own = Namespaces(api, run_id, info)
+    steps: list[Callable[[], None]] = [lambda: own.delete_all(gone_within_s=gone_within_s, may_linger=may_linger)]
+    if info.arm is not None:
+        from fixtures.azure.clients import Azure  # noqa: PLC0415 - half a second, for those who need it
+        from fixtures.azure.leftovers import sweep  # noqa: PLC0415
+
+        azure = Azure(info.arm)
+        steps.append(lambda: sweep(azure, run_id))
+    problems = []
+    for step in steps:
+        try:
+            step()
+        except SuiteError as error:
+            problems.append(str(error))
+    if problems:
+        raise SuiteError("\n".join(problems))
 
 
 @pytest.fixture(scope="session")
@@ -70,15 +106,15 @@ def budgets(request: pytest.FixtureRequest) -> Budgets:
 
 
 @pytest.fixture(scope="session")
-def api(cluster: ClusterInfo) -> Api:
-    """Its API server."""
-    return Api(cluster.kubeconfig)
+def api(cluster: ClusterInfo, request: pytest.FixtureRequest) -> Api:
+    """Its API server; what is created through it is as the user says of all objects of the run."""
+    return api_of(cluster, request.config.stash[RUN_ID_KEY])
 
 
 @pytest.fixture(scope="session")
-def namespaces(api: Api, request: pytest.FixtureRequest) -> Namespaces:
-    """Makes namespaces of this run."""
-    return Namespaces(api, request.config.stash[RUN_ID_KEY])
+def namespaces(api: Api, cluster: ClusterInfo, request: pytest.FixtureRequest) -> Namespaces:
+    """The namespaces of this run."""
+    return Namespaces(api, request.config.stash[RUN_ID_KEY], cluster)
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +131,16 @@ def pod_vantages(api: Api, cluster: ClusterInfo, shared_namespace: str) -> tuple
 
 @pytest.fixture(scope="session")
 def node_vantages(api: Api, cluster: ClusterInfo, namespaces: Namespaces) -> tuple[PodVantage, ...]:
-    """The nodes themselves to probe from: a pod in the network of each."""
+    """The nodes themselves to probe from: a pod in the network of each; none where there may be no such pods."""
+    if not cluster.pods.host_network:
+        return ()
     return start_node_vantages(api, cluster, namespaces.create("nodes", pod_security="privileged"))
+
+
+@pytest.fixture(scope="session")
+def talking_pod(api: Api, cluster: ClusterInfo, shared_namespace: str) -> TalkingPod:
+    """A pod that serves and can call itself."""
+    return start_talking_pod(api, cluster, shared_namespace)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +149,22 @@ def outside(cluster: ClusterInfo) -> OutsideVantage:
     if cluster.outside is None:
         raise NotObservable(f"there is no vantage outside the cluster {cluster.name}")
     return OutsideVantage(cluster.outside)
+
+
+@pytest.fixture(scope="session", name="node_port_client")
+def _node_port_client(cluster: ClusterInfo) -> OutsideVantage:
+    """A client that is no node and reaches the nodes' addresses."""
+    if (client := node_port_client(cluster)) is None:
+        raise NotObservable(f"there is no vantage that reaches the nodes of the cluster {cluster.name}")
+    return client
+
+
+@pytest.fixture(scope="session")
+def vnet(cluster: ClusterInfo) -> OutsideVantage:
+    """A client in the nodes' virtual network, outside the cluster: what internal load balancers are for."""
+    if cluster.vnet is None:
+        raise NotObservable(f"the cluster {cluster.name} has no vantage in its virtual network")
+    return OutsideVantage(cluster.vnet, "vnet")
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +180,9 @@ def shared_services(api: Api, cluster: ClusterInfo, web: Web) -> dict[str, Servi
     first, last = cluster.node_port_range
     free = range(max(first, NODE_PORTS.start), min(last + 1, NODE_PORTS.stop)) or range(first, last + 1)
     return {
-        "cluster-ip": services.create("cluster-ip"),
-        "ports": services.create("ports"),
-        "node-port": services.create_on_node_port("node-port", free),
+        "cluster-ip": services.create("cluster-ip", selector=web.labels),
+        "ports": services.create("ports", selector=web.labels),
+        "node-port": services.create_on_node_port("node-port", free, selector=web.labels),
     }
 
 
@@ -160,7 +220,7 @@ def node_port_service(shared_services: dict[str, Service]) -> Service:
 def inside_vantages(
     pod_vantages: tuple[PodVantage, ...], node_vantages: tuple[PodVantage, ...]
 ) -> tuple[PodVantage, ...]:
-    """A pod on each node, and the first node itself."""
+    """A pod on each node, and the first node itself where there may be a pod in its network."""
     return (*pod_vantages, *node_vantages[:1])
 
 
@@ -174,12 +234,12 @@ def ground(
     inside_vantages: tuple[PodVantage, ...],
     request: pytest.FixtureRequest,
 ) -> Ground:
-    """A namespace for scenarios, and what their Services are probed from."""
+    """What scenarios stand on, and what their Services are probed from."""
     client = OutsideVantage(cluster.outside) if cluster.outside is not None else None
     return Ground(
         api=api,
         cluster=cluster,
-        namespace=namespaces.create("scenarios"),
+        namespaces=namespaces,
         run_id=request.config.stash[RUN_ID_KEY],
         folder=request.config.stash[REPORT_DIR_KEY] / "history",
         budgets=budgets,
@@ -189,9 +249,16 @@ def ground(
 
 
 @pytest.fixture(scope="session")
-def stage(ground: Ground) -> Iterator[Stage]:
-    """Pods that are replaced, and their Services."""
-    made = Stage(ground)
+def stage(ground: Ground, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Pods that are replaced, and their Services: the scenarios of this process are played ahead, a few at a time."""
+    turns = request.config.stash[TURNS_KEY]
+    cases = list(filter(is_conformance, request.session.items))
+
+    def programme(scenario: Scenario) -> Programme:
+        offered = [case for case in cases if is_offered(case_of(case).requirement, ground.cluster)]
+        return Programme(*upcoming(offered, scenario))
+
+    made = Stage(ground, programme, lambda: turns.turn(alone=False))
     yield made
     made.close()
 
@@ -210,12 +277,47 @@ def first_seen() -> dict[tuple[str, ...], float]:
     return {}
 
 
+@pytest.fixture(scope="session")
+def changes(
+    *,
+    api: Api,
+    cluster: ClusterInfo,
+    web: Web,
+    web_pods: tuple[Pod, ...],
+    shared_namespace: str,
+    pod_vantages: tuple[PodVantage, ...],
+) -> Changes:
+    """Services in front of `web` that were changed, all at once; for tests of the scenario "changes"."""
+    services = Services(api, shared_namespace, History())
+    wanted = TYPE_CHANGES | PORT_CHANGES | (FAMILY_CHANGES if len(cluster.families) > 1 else {})
+    made, todo = make_changes(services, web, web_pods, wanted)
+    client = node_port_client(cluster)
+    change_all(services=services, cluster=cluster, changes=made, todo=todo, inside=pod_vantages, client=client)
+    return made
+
+
 @pytest.fixture
 def history(request: pytest.FixtureRequest) -> Iterator[History]:
     """The record of this test, `history/CASE.jsonl` in the report folder."""
     record = History(request.config.stash[REPORT_DIR_KEY] / "history" / file_name(request.node.nodeid))
     yield record
     record.close()
+
+
+@pytest.fixture(scope="session")
+def azure_client(cluster: ClusterInfo) -> Azure:
+    """Reads the cluster's Azure resources; one client for all tests of the process."""
+    from fixtures.azure.clients import Azure  # noqa: PLC0415 - half a second, for those who need it
+
+    if cluster.arm is None:
+        raise NotObservable(f"the cluster {cluster.name} has no Azure resources that can be read")
+    return Azure(cluster.arm)
+
+
+@pytest.fixture
+def azure(azure_client: Azure, history: History) -> Azure:
+    """Reads the cluster's Azure resources, recorded; for promises with the feature `arm`."""
+    return azure_client.recording(history)
 
 
 @pytest.fixture
@@ -242,6 +344,46 @@ def shared_web(
 ) -> SharedWeb:
     """The shared pods, with this test's record."""
     return SharedWeb(web, web_pods, services, probing, history)
+
+
+@pytest.fixture
+def judge(cluster: ClusterInfo, services: Services, probing: Probing, history: History) -> Judge:
+    """Says who answers whom, with this test's record."""
+    return Judge(cluster, services, probing, history)
+
+
+@pytest.fixture(scope="session")
+def directory(
+    api: Api, cluster: ClusterInfo, web: Web, web_pods: tuple[Pod, ...], pod_vantages: tuple[PodVantage, ...]
+) -> Directory:
+    """Services of each kind in front of the shared pods and two more, for the chapters about names and endpoints."""
+    return Maker(api, cluster, web, History()).make(web_pods, pod_vantages)
+
+
+@pytest.fixture
+def slices(api: Api, shared_namespace: str, history: History) -> Slices:
+    """Reads and makes EndpointSlices beside the shared ones, recorded."""
+    return Slices(api, shared_namespace, history)
+
+
+@pytest.fixture(scope="session")
+def full_names() -> dict[str, str]:
+    """Names of Services in full, over all tests of this process."""
+    return {}
+
+
+@pytest.fixture
+def asked(
+    *,
+    directory: Directory,
+    pod_vantages: tuple[PodVantage, ...],
+    probing: Probing,
+    history: History,
+    slices: Slices,
+    full_names: dict[str, str],
+) -> Asked:
+    """The directory, with this test's record."""
+    return Asked(directory, pod_vantages, probing, history, slices, full_names)
 
 
 @pytest.fixture(params=list(IPFamily), ids=str)

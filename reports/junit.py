@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
+from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
 from fixtures.verdicts import Verdict
@@ -18,65 +17,77 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def document(results: Results) -> bytes:
-    """The JUnit XML of a run: one testcase per case, its classname the chapter.
+    """The JUnit XML of a run: a testsuite per chapter, one testcase per case.
 
-    fail is a failure, error an error; not observable and unsupported are skipped, with the reason.
+    fail is a failure, error an error; not observable and unsupported are skipped, with the reason. Only what the
+    schemas of Jenkins (xUnit plugin), Maven Surefire and what GitLab and GitHub's viewers read have in common:
+    properties belong to suites, those of a case stand in its output, in the form `[[PROPERTY|name=value]]`.
     """
-    cases = [(promise, results.cases[case]) for promise in results.promises for case in promise.cases]
-    verdicts = [case.verdict for _, case in cases]
-    counts = {
-        "tests": len(cases),
-        "failures": verdicts.count(Verdict.FAIL),
-        "errors": verdicts.count(Verdict.ERROR),
-        "skipped": verdicts.count(Verdict.NOT_OBSERVABLE) + verdicts.count(Verdict.UNSUPPORTED),
-    }
-    totals = {**{key: str(count) for key, count in counts.items()}, "time": f"{results.duration_s:.3f}"}
-    root = ET.Element("testsuites", {"name": "conformance", **totals})
-    stamp = results.run.at.isoformat(timespec="seconds")
-    suite = ET.SubElement(root, "testsuite", {"name": "conformance", "timestamp": stamp, **totals})
-    _properties(suite, {"run": results.run.run_id, "profile": results.run.profile, **_cluster(results)})
-    for promise, case in cases:
-        _testcase(suite, promise, case)
-    if results.problems:
-        lines = [f"{problem.what}: {problem.message}" for problem in results.problems]
-        ET.SubElement(suite, "system-err").text = _text("\n".join(lines))
+    chapters: dict[str, list[tuple[Promise, CaseFinished]]] = {}
+    for promise in results.promises:
+        chapters.setdefault(promise.chapter, []).extend((promise, results.cases[case]) for case in promise.cases)
+    counts = _counts(results.cases.values())
+    del counts["skipped"]  # The schemas know it of a testsuite only.
+    root = ET.Element("testsuites", {"name": "conformance", **counts, "time": f"{results.duration_s:.3f}"})
+    about = {"run": results.run.run_id, "profile": results.run.profile, **_suite(results), **_cluster(results)}
+    for chapter, cases in chapters.items():
+        time_s = sum(case.duration_s for _, case in cases)
+        stamp = results.run.at.strftime("%Y-%m-%dT%H:%M:%S")
+        totals = {**_counts(case for _, case in cases), "time": f"{time_s:.3f}", "timestamp": stamp}
+        suite = ET.SubElement(root, "testsuite", {"name": chapter, **totals})
+        _properties(suite, about)
+        for promise, case in cases:
+            _testcase(suite, promise, case)
+        if results.problems and chapter == next(iter(chapters)):
+            lines = [f"{problem.what}: {problem.message}" for problem in results.problems]
+            ET.SubElement(suite, "system-err").text = _text("\n".join(lines))
     ET.indent(root)
     content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return content + b"\n"
 
 
-def write(results: Results, folder: Path) -> Path:
-    """Write junit.xml into `folder`, replacing an earlier one in one step; returns its path."""
-    path = folder / FILE
-    replace(path, document(results))
-    return path
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Put a file in place in one step: a reader sees the old or the new content, never a part."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(path)
+def _counts(cases: Iterable[CaseFinished]) -> dict[str, str]:
+    verdicts = [case.verdict for case in cases]
+    counts = {
+        "tests": len(verdicts),
+        "failures": verdicts.count(Verdict.FAIL),
+        "errors": verdicts.count(Verdict.ERROR),
+        "skipped": verdicts.count(Verdict.NOT_OBSERVABLE) + verdicts.count(Verdict.UNSUPPORTED),
+    }
+    return {name: str(count) for name, count in counts.items()}
 
 
 def _testcase(suite: ET.Element, promise: Promise, case: CaseFinished) -> None:
     name = case.case.rpartition("::")[2] if "[" not in case.case else _test_name(case.case)
     attributes = {"classname": promise.chapter, "name": name, "time": f"{case.duration_s:.3f}"}
     element = ET.SubElement(suite, "testcase", {key: _text(value) for key, value in attributes.items()})
-    _properties(element, {"requirement": promise.id, "promise": promise.promise, "worker": case.worker})
-    if case.verdict is Verdict.PASS:
-        return
     if case.verdict in (Verdict.FAIL, Verdict.ERROR):
         tag = "failure" if case.verdict is Verdict.FAIL else "error"
         child = ET.SubElement(element, tag, {"message": _text(case.first_line), "type": str(case.verdict)})
         child.text = _text("\n".join([f"promise: {promise.promise}", case.first_line, *case.details]))
-        return
-    ET.SubElement(element, "skipped", {"message": _text(f"{case.verdict}: {case.first_line}")})
+    elif case.verdict is not Verdict.PASS:
+        ET.SubElement(element, "skipped", {"message": _text(f"{case.verdict}: {case.first_line}")})
+    about = {
+        "requirement": promise.id,
+        "level": str(promise.level),
+        "source": promise.source,
+        "worker": case.worker,
+        **{f"param.{name}": value for name, value in case.params.items()},
+    }
+    lines = [promise.promise, *(f"[[PROPERTY|{name}={value}]]" for name, value in about.items())]
+    lines += [f"{finding.check}: {finding.verdict}: {finding.sentence}" for finding in case.findings]
+    ET.SubElement(element, "system-out").text = _text("\n".join(lines))
 
 
 def _test_name(case: str) -> str:
     function, _, params = case.partition("[")
     return f"{function.rpartition('::')[2]}[{params}"
+
+
+def _suite(results: Results) -> dict[str, str]:
+    run = results.run
+    known = {"suite.version": run.suite_version, "suite.commit": run.suite_commit, "seed": run.seed}
+    return {name: str(value) for name, value in known.items() if value is not None}
 
 
 def _cluster(results: Results) -> dict[str, str]:

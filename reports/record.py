@@ -6,20 +6,28 @@ The models are the format; `reports/run.schema.json` is generated from them by
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from fixtures.budgets import BudgetUsed
 from fixtures.errors import UsageError
+from fixtures.history import Finding
+from fixtures.redaction import redact
 from fixtures.requirements import Level
 from fixtures.verdicts import Verdict
 
 FILE = "run.jsonl"
+RESERVE = ".reserve"
+RESERVED_BYTES = 4 << 20
+"""Of the disk, for the end of the record and the reports: those of a full run take 3 MiB."""
 
 
 class _Model(BaseModel):
@@ -39,8 +47,12 @@ class RunStarted(_Event):
     event: Literal["run_started"] = "run_started"
     run_id: str
     suite_version: str
+    suite_commit: str | None = None
+    """The commit of the suite's source, `-changed` behind it when files differ from it; None: not known."""
     argv: tuple[str, ...]
     """The arguments that pytest was started with."""
+    seed: int | None = None
+    """What each test draws by chance, it draws from this and its id; None: not known."""
     report_dir: str
     """The report folder as seen from the folder in which the run was started."""
     profile: str
@@ -49,6 +61,8 @@ class RunStarted(_Event):
     """What the checks allowed, by name; empty in records of before there were any."""
     cluster: Mapping[str, JsonValue] | None
     """fixtures.clusters.ClusterInfo; None when the set-up of the cluster did not come to its end."""
+    detected: Mapping[str, JsonValue] = {}
+    """What was seen of the cluster beyond that, see fixtures.clusters.detection; empty: it was not looked at."""
 
 
 class Promise(_Model):
@@ -94,6 +108,14 @@ class CaseFinished(_Event):
     """Set-up, call and teardown together."""
     worker: str
     """The process that ran the case: gw0, gw1 …; main without workers."""
+    findings: tuple[Finding, ...] = ()
+    """What the checks said, in order; also those that passed."""
+    histories: tuple[str, ...] = ()
+    """Files in the folder history/ that the case wrote to or judged."""
+    manifests: tuple[str, ...] = ()
+    """Files in the folder manifests/ that what it ran on was made of."""
+    evidence: str | None = None
+    """The folder, below the report folder, with what was kept of its failure; see fixtures.evidence."""
 
 
 class ClusterLogs(_Event):
@@ -120,6 +142,10 @@ class RunFinished(_Event):
     unfinished: tuple[str, ...]
     """Case ids that were collected but never finished; they count as error."""
     interrupted: bool
+    sha256: str | None = None
+    """Of all bytes of the file before this line: whether somebody has changed them since."""
+    histories: Mapping[str, str] = {}
+    """The same of each file in the folder history/, by its name."""
 
 
 Event = Annotated[
@@ -128,8 +154,23 @@ Event = Annotated[
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 
 
+class Origin(NamedTuple):
+    """What results were made of: the first `bytes` bytes of a file, and their digest."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+NOTHING = Origin(FILE, 0, hashlib.sha256().hexdigest())
+
+
 class RecordWriter:
-    """Appends events to a new run.jsonl; every line is flushed, so that a crash keeps what was seen."""
+    """Appends events to a new run.jsonl; every line is on its way to the disk at once, so that a crash keeps it.
+
+    A full disk does not stop a run: space that was reserved at the beginning is given up for the record and the
+    reports, and what cannot be written even so is kept and tried again with the next event.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Make the folder and the file.
@@ -138,16 +179,54 @@ class RecordWriter:
             OSError: it cannot be written, or the folder already holds a record (FileExistsError).
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / FILE).open("x", encoding="utf-8")
+        self._file = (folder / FILE).open("xb", buffering=0)
+        self._reserve = folder / RESERVE
+        with self._reserve.open("wb") as reserve:
+            os.posix_fallocate(reserve.fileno(), 0, RESERVED_BYTES)
+        self._digest = hashlib.sha256()
+        self._waiting = b""
+        self.problem: OSError | None = None
+        """Why a line could not be written when it was to be, for the first time; None: all could."""
 
     def write(self, event: Event) -> None:
         """Append one event."""
-        self._file.write(event.model_dump_json() + "\n")
-        self._file.flush()
+        line = redact(event.model_dump_json()).encode() + b"\n"
+        self._digest.update(line)
+        self._waiting += line
+        try:
+            self._drain()
+        except OSError as error:
+            self.problem = self.problem or error
+            self._give_up_reserve()
+            with contextlib.suppress(OSError):
+                self._drain()
+
+    @property
+    def unwritten(self) -> int:
+        """Bytes that could not be written up to now."""
+        return len(self._waiting)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was appended so far."""
+        return self._digest.hexdigest()
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
-        self._file.close()
+        """Close the file, and give up the space that was reserved for it; may be called twice."""
+        self._give_up_reserve()
+        if not self._file.closed:
+            with contextlib.suppress(OSError):
+                self._drain()
+            self._file.close()
+
+    def _drain(self) -> None:
+        while self._waiting:
+            # A full disk may take a part of it.
+            self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
+
+    def _give_up_reserve(self) -> None:
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> list[Event]:
@@ -156,24 +235,40 @@ def read(folder: Path) -> list[Event]:
     A last line that a crash cut short is left out.
 
     Raises:
-        UsageError: there is no record, or a line is not an event of this version.
+        UsageError: there is no record, or a line is not an event of this version, or it was changed after the run.
     """
+    return read_with_origin(folder)[0]
+
+
+def read_with_origin(folder: Path) -> tuple[list[Event], Origin]:
+    """As `read`, with what the events were read from."""
     path = folder / FILE
     try:
-        *lines, _cut_short = path.read_text("utf-8").split("\n")
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: no record of a run: {error.strerror}") from error
-    events: list[Event] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            events.append(_ADAPTER.validate_json(line))
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "line"
-            raise UsageError(f"{path}:{number}: {field}: {first['msg']}") from error
+    whole = content[: content.rfind(b"\n") + 1]
+    lines = whole.splitlines(keepends=True)
+    events = [_event(path, number, line) for number, line in enumerate(lines, 1)]
     if not events or not isinstance(events[0], RunStarted):
         raise UsageError(f"{path}: does not begin with run_started")
-    return events
+    for number, event in enumerate(events):
+        digest = hashlib.sha256(b"".join(lines[:number])).hexdigest() if isinstance(event, RunFinished) else None
+        if isinstance(event, RunFinished) and event.sha256 not in (None, digest):
+            raise UsageError(
+                f"{path}: it was changed after the run: its first {number} lines have the SHA-256 {digest}, "
+                f"{event.sha256} is allowed"
+            )
+    return events, Origin(FILE, len(whole), hashlib.sha256(whole).hexdigest())
+
+
+def _event(path: Path, number: int, line: bytes) -> Event:
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "line"
+        raise UsageError(f"{path}:{number}: {field}: {first['msg']}") from error
 
 
 def schema() -> str:

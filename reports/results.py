@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from fixtures.errors import UsageError
 from fixtures.requirements import CHAPTERS, Level
 from fixtures.verdicts import Verdict, of_promise
-from reports.record import CaseFinished, ClusterLogs, Collected, Event, Problem, Promise, RunFinished, RunStarted
+from reports.record import (
+    NOTHING,
+    CaseFinished,
+    ClusterLogs,
+    Collected,
+    Event,
+    Origin,
+    Problem,
+    Promise,
+    RunFinished,
+    RunStarted,
+    read_with_origin,
+)
+
+State = Literal["finished", "interrupted", "broken off", "not set up"]
+"""How a run ended. Broken off: its process was killed, and the record ends where it was."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +44,27 @@ class Results:
     interrupted: bool
     duration_s: float
     """From the first to the last event."""
+    end: RunFinished | None
+    """None: the run was killed."""
+    origin: Origin
+    folder: Path | None
+    """Where the record is; None: in memory alone."""
 
     def verdict(self, promise: Promise) -> Verdict:
         """A promise takes the verdict of its worst case, among those that the cluster offers."""
         return of_promise(self.cases[case].verdict for case in promise.cases)
+
+    def reason(self, promise: Promise) -> str:
+        """Why a promise has its verdict: the first line of the case that decided it; empty when it is kept."""
+        verdict = self.verdict(promise)
+        return next(case.first_line for case in map(self.cases.get, promise.cases) if case and case.verdict is verdict)
+
+    @property
+    def state(self) -> State:
+        """How the run ended."""
+        if any(problem.what == "setup" for problem in self.problems):
+            return "not set up"
+        return "broken off" if self.end is None else "interrupted" if self.interrupted else "finished"
 
     def by_chapter(self) -> dict[str, Counter[Verdict]]:
         """How many promises have each verdict, for every chapter with any, in the order of the reports."""
@@ -62,7 +96,12 @@ class Results:
         return "conformant"
 
 
-def results(events: Sequence[Event]) -> Results:
+def load(folder: Path) -> Results:
+    """The record in a folder, added up; raises UsageError as `record.read` and `results` do."""
+    return results(*read_with_origin(folder), folder)
+
+
+def results(events: Sequence[Event], origin: Origin = NOTHING, folder: Path | None = None) -> Results:
     """Add up the events of a record.
 
     A case that was collected but never finished is an error: what was not seen is not a pass.
@@ -93,6 +132,9 @@ def results(events: Sequence[Event]) -> Results:
         logs=next((event.path for event in events if isinstance(event, ClusterLogs)), None),
         interrupted=end is None or end.interrupted,
         duration_s=(events[-1].at - run.at).total_seconds(),
+        end=end,
+        origin=origin,
+        folder=folder,
     )
 
 

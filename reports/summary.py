@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fixtures.verdicts import Verdict
-from reports.junit import replace
 from reports.record import CaseFinished, Promise
 from reports.results import Results
 
 FILE = "summary.txt"
+FILES = f"conformance.yaml, junit.xml, {FILE}, badge.svg, run.jsonl"
+"""The other files of a report folder, as they are told."""
 COLUMNS = (Verdict.PASS, Verdict.FAIL, Verdict.ERROR, Verdict.NOT_OBSERVABLE, Verdict.UNSUPPORTED)
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.ERROR: "red"}
@@ -22,6 +24,8 @@ COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.ERROR: "red"}
 
 WIDTH = 110
 """Of lines that are wrapped."""
+CHOOSING = ("--requirement", "--chapter", "-k", "-m")
+"""Flags that choose tests."""
 LISTED = 10
 """How many unfinished cases are named."""
 
@@ -78,7 +82,7 @@ def summary(results: Results) -> list[Line]:
     for problem in results.problems:
         lines.append(Line(f"{problem.what}: {problem.message}", "red"))
     lines += [*_bad(results), *_unfinished(results)]
-    lines += [Line(""), Line(f"report: {results.run.report_dir} (run.jsonl, junit.xml, {FILE})")]
+    lines += [Line(""), Line(f"report: {results.run.report_dir}/report.html (beside it: {FILES})")]
     if results.logs:
         lines.append(Line(f"cluster logs: {results.run.report_dir}/{results.logs}"))
     if results.bad():
@@ -86,25 +90,41 @@ def summary(results: Results) -> list[Line]:
     return lines
 
 
-def write(results: Results, folder: Path) -> Path:
-    """Write summary.txt into `folder`, replacing an earlier one in one step; returns its path."""
-    path = folder / FILE
-    replace(path, "".join(f"{line.text}\n" for line in summary(results)).encode("utf-8", "replace"))
-    return path
+def document(results: Results) -> bytes:
+    """The text of summary.txt."""
+    return "".join(f"{line.text}\n" for line in summary(results)).encode("utf-8", "replace")
 
 
 def rerun_command(results: Results) -> str:
     """A command to paste that runs again what failed: the run's own, without what chose its cases and folder."""
+    kept = _without(results.run.argv, ("--report-dir", "--rerun-failed", "--shard"))
+    # Joined by "=": pytest takes a separate value that is an existing folder for a path with tests, too.
+    return shlex.join(["pytest", *kept, f"--rerun-failed={results.run.report_dir}"])
+
+
+def reproduce_command(results: Results, requirement: str) -> str:
+    """A command to paste that tests one promise again, on the same kind of cluster and from the same seed."""
+    kept = _without(
+        results.run.argv, (*CHOOSING, "--report-dir", "--rerun-failed", "--shard", "--profile", "--seed", "-n")
+    )
+    kept = [word for word in kept if word.partition("/")[0] != "conformance" and not re.fullmatch(r"-n\d+", word)]
+    # A profile of the suite only chooses promises; a user's own has budgets.
+    own = [f"--profile={results.run.profile}"] if results.run.profile.endswith((".yaml", ".yml")) else []
+    seed = [] if results.run.seed is None else [f"--seed={results.run.seed}"]
+    return shlex.join(["pytest", "conformance", *kept, *own, f"--requirement={requirement}", *seed])
+
+
+def _without(argv: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Arguments without these flags and their values."""
     kept: list[str] = []
-    arguments = iter(results.run.argv)
+    arguments = iter(argv)
     for argument in arguments:
         flag, equals, _ = argument.partition("=")
-        if flag not in ("--report-dir", "--rerun-failed"):
+        if flag not in flags:
             kept.append(argument)
         elif not equals:
             next(arguments, None)
-    # Joined by "=": pytest takes a separate value that is an existing folder for a path with tests, too.
-    return shlex.join(["pytest", *kept, f"--rerun-failed={results.run.report_dir}"])
+    return kept
 
 
 def _table(results: Results) -> list[Line]:

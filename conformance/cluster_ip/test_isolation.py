@@ -20,7 +20,7 @@ CONTROL_RATE_PER_S = 10.0
     promise="Services and pods receive virtual IP addresses only accessible from within the cluster.",
     source="seed: Kubernetes services, paragraph 10",
     level=MUST,
-    features=("outside",),
+    features=("node_ports",),
 )
 def test_a_cluster_ip_answers_nothing_from_outside(
     *,
@@ -28,15 +28,15 @@ def test_a_cluster_ip_answers_nothing_from_outside(
     node_port_service: Service,
     shared_web: SharedWeb,
     pod_vantages: tuple[PodVantage, ...],
-    outside: OutsideVantage,
+    node_port_client: OutsideVantage,
     probing: Probing,
     family: IPFamily,
 ) -> None:
     """Fault: `cluster_ip_leaked`, the way from outside gets a route for the Service range to a node."""
     node_ports = [node_port_service.on_nodes(cluster, protocol, family)[0] for protocol in PROTOCOLS]
-    control = shared_web.must_be_reached(node_port_service, node_ports, [outside])
+    control = shared_web.must_be_reached(node_port_service, node_ports, [node_port_client])
     targets = [node_port_service.by_address(protocol, 80, family) for protocol in PROTOCOLS]
     pairs = [(vantage, targets) for vantage in pod_vantages]
     with probing.during(pairs, rate_per_s=CONTROL_RATE_PER_S, longest_s=60) as under_way:
-        silent = probing.run(targets, [outside], count=20)
+        silent = probing.run(targets, [node_port_client], count=20)
     must_hold(shared_web.history, isolated(silent, control=[*control, *under_way.batches]))

@@ -26,13 +26,14 @@ PAIRS, RATE_PER_S = 200, 80.0
 )
 def test_a_service_costs_little_time(stage: Stage, history: History, probing: Probing) -> None:
     """Fault: `detour`, one node sends connections by way of a program that hands everything on 50 ms late."""
-    (pod,) = stage.web(ONE).wait_until_serving()
-    (service,) = {target for _, targets in stage.pairs(Way("ClusterIP", "new"), ONE) for target in targets}
     family = stage.cluster.families[0]
-    address = next(ip for ip in pod.ips if family_of(ip) is family)
-    direct = Target(name=f"pod {address}:{PORT}", address=address, port=PORT, protocol="http", family=family)
-    pairs = [(vantage, [service, direct]) for vantage in stage.inside]
-    stage.must_be_quiet(probing, pairs)
-    batches = probing.run_from(pairs, count=PAIRS, rate_per_s=RATE_PER_S)
+    with stage.served(ONE, history) as (web, services):
+        (pod,) = web.wait_until_serving()
+        (service,) = Way("ClusterIP", "new").targets(services["ClusterIP"], stage.cluster)
+        address = next(ip for ip in pod.ips if family_of(ip) is family)
+        direct = Target(name=f"pod {address}:{PORT}", address=address, port=PORT, protocol="http", family=family)
+        pairs = [(vantage, [service, direct]) for vantage in stage.inside]
+        stage.must_be_quiet(probing, pairs)
+        batches = probing.run_from(pairs, count=PAIRS, rate_per_s=RATE_PER_S)
     budget_ms = stage.budgets.service_latency_added_p50_ms
     must_hold(history, latency(batches, service=service.name, direct=direct.name, added_p50_ms=budget_ms))

@@ -11,12 +11,18 @@ from fixtures.checks.holding import must_hold
 from fixtures.checks.outage import outage
 from fixtures.checks.stability import addresses_kept, names_kept
 from fixtures.history import Finding
-from fixtures.scenarios.stage import QUIET_S, Take
+from fixtures.scenarios.scenario import Scenario
+from fixtures.scenarios.scene import Take
 from fixtures.scenarios.ways import CONNECTIONS_HELD, REQUESTS, Way
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 for_each_request_way: Decorator = pytest.mark.parametrize("way", REQUESTS, ids=lambda way: way.name)
 for_each_held_way: Decorator = pytest.mark.parametrize("way", CONNECTIONS_HELD, ids=lambda way: way.name)
+
+
+def judges(scenario: Scenario) -> pytest.MarkDecorator:
+    """The marker of a test that judges a scenario."""
+    return pytest.mark.scenario(scenario.act_name, scenario=scenario)
 
 
 def kept(take: Take, way: Way) -> list[Finding]:
@@ -43,9 +49,9 @@ def must_have_lost_at_most(take: Take, way: Way, allowed_s: float, *, answering:
         NotObservable: there is no vantage for this way.
     """
     batches = take.of(way)
-    findings = [outage(batches, allowed_s=allowed_s, since=take.began_at), *kept(take, way)]
+    findings = [outage(batches, allowed_s=allowed_s, since=take.began_at, until=take.until), *kept(take, way)]
     if way.use == "new":
-        pods, since = take.names_of(answering), take.ended_at - QUIET_S
+        pods, since = take.names_of(answering), take.quiet_since["end"]
         findings.append(answered_only_by(batches, pods=pods, token=take.token, since=since, until=take.ended_at))
     must_hold(take.history, *findings)
 
@@ -57,14 +63,13 @@ def must_have_been_left(take: Take, way: Way, *, answering: str, at: str) -> Non
         take: the scenario.
         way: how the Service was used; connections that stand may stay.
         answering: under what name the scenario noted the pods that new connections must lead to.
-        at: the moment's name; judged is the stretch of QUIET_S before it.
+        at: the moment's name; judged is the stretch before it in which all was well, or had its chance to be.
 
     Raises:
         BrokenPromise: not so.
         NotObservable: there is no vantage for this way.
     """
-    batches, until = take.of(way), take.marks[at]
-    since = until - QUIET_S
+    batches, since, until = take.of(way), take.quiet_since[at], take.marks[at]
     findings = [outage(batches, allowed_s=0, since=since, until=until, phase=f"before {at!r}")]
     if way.use == "new":
         pods = take.names_of(answering)

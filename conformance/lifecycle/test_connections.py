@@ -2,8 +2,8 @@
 
 import pytest
 
-from conformance.lifecycle.judging import for_each_held_way
-from conformance.lifecycle.test_deletion import delete_one
+from conformance.lifecycle.judging import for_each_held_way, judges
+from conformance.lifecycle.test_deletion import ABRUPT_DELETION
 from fixtures.checks.holding import must_hold
 from fixtures.checks.sessions import sessions_end, sessions_unbroken
 from fixtures.requirements import MUST, requirement
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.long
     source="kubernetes.io: Pod Lifecycle, Termination of Pods",
     level=MUST,
 )
-@pytest.mark.scenario("abrupt deletion")
+@judges(ABRUPT_DELETION)
 @for_each_held_way
 def test_connections_end_with_their_pod(stage: Stage, way: Way) -> None:
     """Fault: `ends_hidden`, one node drops the packets that end a connection."""
-    take = stage.play("abrupt deletion", stage.abrupt, delete_one)
+    take = stage.take(ABRUPT_DELETION)
     (pod,) = take.names_of("gone")
     within_s = stage.budgets.established_break_s
     must_hold(take.history, sessions_end(take.of(way), pod, gone_at=take.marks["gone"], within_s=within_s))
@@ -35,10 +35,10 @@ def test_connections_end_with_their_pod(stage: Stage, way: Way) -> None:
     source="kubernetes.io: Virtual IPs and Service Proxies: only new connections are balanced",
     level=MUST,
 )
-@pytest.mark.scenario("abrupt deletion")
+@judges(ABRUPT_DELETION)
 @for_each_held_way
 def test_connections_outlive_other_pods(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("abrupt deletion", stage.abrupt, delete_one)
+    take = stage.take(ABRUPT_DELETION)
     pods = take.names_of("before") - take.names_of("gone")
     must_hold(take.history, sessions_unbroken(take.of(way), pods, since=take.began_at, until=take.ended_at))

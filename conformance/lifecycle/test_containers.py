@@ -2,9 +2,11 @@
 
 import pytest
 
-from conformance.lifecycle.judging import for_each_request_way, must_have_been_left, must_have_lost_at_most
+from conformance.lifecycle.judging import for_each_request_way, judges, must_have_been_left, must_have_lost_at_most
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import Scene, Stage
+from fixtures.scenarios.scenario import Scenario
+from fixtures.scenarios.scene import Scene
+from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import Way
 
 pytestmark = pytest.mark.long
@@ -18,17 +20,20 @@ def crash_one(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving())
 
 
+CRASH = Scenario("container crash", crash_one)
+
+
 @requirement(
     "lifecycle.a_crashed_container_comes_back",
     promise="A container that crashes is started again by kubelet, and its pod serves again at the same address.",
     source="kubernetes.io: Pod Lifecycle, Container restart policy",
     level=MUST,
 )
-@pytest.mark.scenario("container crash")
+@judges(CRASH)
 @for_each_request_way
 def test_a_container_that_crashes(stage: Stage, way: Way) -> None:
-    """Fault: `path_closed_at_loss`, one node resets all connections to pods from when an endpoint is lost."""
-    take = stage.play("container crash", stage.abrupt, crash_one)
+    """Fault: `path_closed_at_loss`, one node resets connections to a Service that has lost an endpoint."""
+    take = stage.take(CRASH)
     must_have_lost_at_most(take, way, stage.budgets.container_restart_s)
 
 
@@ -40,17 +45,20 @@ def fail_liveness_of_one(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving())
 
 
+LIVENESS = Scenario("liveness", fail_liveness_of_one, takes_s=20)
+
+
 @requirement(
     "lifecycle.a_failed_liveness_probe_restarts",
     promise="A container whose liveness probe fails is ended and started again; the Service lives on.",
     source="kubernetes.io: Liveness, Readiness, and Startup Probes",
     level=MUST,
 )
-@pytest.mark.scenario("liveness")
+@judges(LIVENESS)
 @for_each_request_way
 def test_a_container_that_is_not_alive(stage: Stage, way: Way) -> None:
     """Fault: `path_closed_at_loss`."""
-    take = stage.play("liveness", stage.abrupt, fail_liveness_of_one)
+    take = stage.take(LIVENESS)
     must_have_lost_at_most(take, way, stage.budgets.container_restart_s)
 
 
@@ -61,9 +69,12 @@ def fail_readiness_of_one(scene: Scene) -> None:
     scene.web.wait_until_readiness(pod, ready=False)
     scene.keep("ready", *scene.pods[1:])
     scene.wait_until_left(pod)
-    scene.mark("left")
+    scene.mark_quiet("left")
     scene.web.set_health(pod, ready=True)
     scene.keep("after", *scene.web.wait_until_serving())
+
+
+READINESS = Scenario("readiness", fail_readiness_of_one)
 
 
 @requirement(
@@ -72,10 +83,10 @@ def fail_readiness_of_one(scene: Scene) -> None:
     source="kubernetes.io: Liveness, Readiness, and Startup Probes, Readiness probe",
     level=MUST,
 )
-@pytest.mark.scenario("readiness")
+@judges(READINESS)
 @for_each_request_way
 def test_a_pod_that_is_not_ready_for_a_while(stage: Stage, way: Way) -> None:
     """Fault: `proxy_frozen_once_ready`."""
-    take = stage.play("readiness", stage.abrupt, fail_readiness_of_one)
+    take = stage.take(READINESS)
     must_have_been_left(take, way, answering="ready", at="left")
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)

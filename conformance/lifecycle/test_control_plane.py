@@ -7,6 +7,7 @@ import pytest
 from conformance.lifecycle.judging import (
     for_each_held_way,
     for_each_request_way,
+    judges,
     kept,
     must_have_lost_at_most,
 )
@@ -14,17 +15,24 @@ from fixtures.checks.holding import must_hold
 from fixtures.checks.outage import outage
 from fixtures.checks.sessions import sessions_unbroken
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import Scene, Stage
+from fixtures.scenarios.scenario import Scenario
+from fixtures.scenarios.scene import Scene
+from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import REQUESTS, Way
 
 pytestmark = [pytest.mark.long, pytest.mark.disruptive]
 API_SERVER_OUTAGE_S = 20.0
+RESTARTS = "restarts"
+"""The act in which one thing after another is restarted, each when all is well again."""
 
 
 def restart_one_proxy(scene: Scene) -> None:
     """Restart kube-proxy of the first node."""
     scene.disruptions.restart_kube_proxy(scene.cluster.nodes[0].name)
     scene.keep("after", *scene.pods)
+
+
+ONE_PROXY = Scenario("kube-proxy of one node restarted", restart_one_proxy, act=RESTARTS)
 
 
 def restart_every_proxy(scene: Scene) -> None:
@@ -34,6 +42,9 @@ def restart_every_proxy(scene: Scene) -> None:
     scene.keep("after", *scene.pods)
 
 
+EVERY_PROXY = Scenario("kube-proxy of every node restarted", restart_every_proxy, act=RESTARTS)
+
+
 @requirement(
     "lifecycle.a_restart_of_kube_proxy_is_not_noticed",
     promise="kube-proxy's rules stay in force while it is restarted: no request is lost.",
@@ -41,11 +52,11 @@ def restart_every_proxy(scene: Scene) -> None:
     level=MUST,
     features=("kube_proxy_restart",),
 )
-@pytest.mark.scenario("kube-proxy restart")
+@judges(ONE_PROXY)
 @for_each_request_way
 def test_kube_proxy_of_one_node_is_restarted(stage: Stage, way: Way) -> None:
     """Fault: `rules_flushed`, a node's rules go with its kube-proxy."""
-    take = stage.play("kube-proxy restart", stage.abrupt, restart_one_proxy)
+    take = stage.take(ONE_PROXY)
     must_have_lost_at_most(take, way, stage.budgets.proxy_restart_outage_s)
 
 
@@ -56,11 +67,11 @@ def test_kube_proxy_of_one_node_is_restarted(stage: Stage, way: Way) -> None:
     level=MUST,
     features=("kube_proxy_restart",),
 )
-@pytest.mark.scenario("kube-proxy restarts")
+@judges(EVERY_PROXY)
 @for_each_request_way
 def test_kube_proxy_of_every_node_is_restarted(stage: Stage, way: Way) -> None:
     """Fault: `rules_flushed`."""
-    take = stage.play("kube-proxy restarts", stage.abrupt, restart_every_proxy)
+    take = stage.take(EVERY_PROXY)
     must_have_lost_at_most(take, way, stage.budgets.proxy_restart_outage_s)
 
 
@@ -71,11 +82,11 @@ def test_kube_proxy_of_every_node_is_restarted(stage: Stage, way: Way) -> None:
     level=MUST,
     features=("kube_proxy_restart",),
 )
-@pytest.mark.scenario("kube-proxy restarts")
+@judges(EVERY_PROXY)
 @for_each_held_way
 def test_connections_survive_restarts_of_kube_proxy(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("kube-proxy restarts", stage.abrupt, restart_every_proxy)
+    take = stage.take(EVERY_PROXY)
     pods = take.names_of("before")
     must_hold(take.history, sessions_unbroken(take.of(way), pods, since=take.began_at, until=take.ended_at))
 
@@ -88,6 +99,9 @@ def take_the_api_server_away(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving())
 
 
+API_SERVER_OUTAGE = Scenario("API server outage", take_the_api_server_away)
+
+
 @requirement(
     "lifecycle.traffic_needs_no_api_server",
     promise="The data path does not need the API server: while it is away for 20 s no request is lost.",
@@ -95,19 +109,22 @@ def take_the_api_server_away(scene: Scene) -> None:
     level=MUST,
     features=("api_server_outage",),
 )
-@pytest.mark.scenario("API server outage")
+@judges(API_SERVER_OUTAGE)
 # The very last: components try again after longer and longer waits, and may not follow changes for a minute.
 @pytest.mark.disruptive(order=2)
 @for_each_request_way
 def test_the_api_server_is_away(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("API server outage", stage.abrupt, take_the_api_server_away)
+    take = stage.take(API_SERVER_OUTAGE)
     must_have_lost_at_most(take, way, stage.budgets.api_server_outage_loss_s)
 
 
 def restart_of_dns(scene: Scene) -> None:
     """Replace the DNS pods one after another."""
     scene.disruptions.restart_dns()
+
+
+DNS_RESTART = Scenario("DNS restarted", restart_of_dns, act=RESTARTS)
 
 
 @requirement(
@@ -117,11 +134,12 @@ def restart_of_dns(scene: Scene) -> None:
     level=MUST,
     features=("dns_restart",),
 )
-@pytest.mark.scenario("DNS restart")
+@judges(DNS_RESTART)
 def test_dns_is_restarted(stage: Stage) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("DNS restart", stage.abrupt, restart_of_dns)
-    found = outage(take.names, allowed_s=stage.budgets.dns_restart_failures_s, since=take.began_at)
+    take = stage.take(DNS_RESTART)
+    allowed_s = stage.budgets.dns_restart_failures_s
+    found = outage(take.names, allowed_s=allowed_s, since=take.began_at, until=take.until)
     must_hold(take.history, found, *kept(take, REQUESTS[0]))
 
 
@@ -131,6 +149,9 @@ def restart_a_kubelet(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving())
 
 
+KUBELET = Scenario("kubelet restarted", restart_a_kubelet, act=RESTARTS)
+
+
 @requirement(
     "lifecycle.a_restart_of_kubelet_is_not_noticed",
     promise="Pods run on while kubelet is restarted, and stay behind their Service: no request is lost.",
@@ -138,10 +159,10 @@ def restart_a_kubelet(scene: Scene) -> None:
     level=MUST,
     features=("kubelet_restart",),
 )
-@pytest.mark.scenario("kubelet restart")
+@judges(KUBELET)
 @for_each_request_way
 def test_kubelet_is_restarted(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("kubelet restart", stage.abrupt, restart_a_kubelet)
+    take = stage.take(KUBELET)
     assert take.pods["after"] == take.pods["before"]
     must_have_lost_at_most(take, way, stage.budgets.kubelet_restart_outage_s)

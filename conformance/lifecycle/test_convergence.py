@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from conformance.lifecycle.judging import judges
 from fixtures.checks.convergence import (
     Sample,
     convergence,
@@ -15,16 +16,15 @@ from fixtures.checks.holding import must_hold
 from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import REQUEST_RATE_PER_S, Scene, Stage, Take
-from fixtures.scenarios.ways import REQUESTS, ServiceType, Way, create_services
+from fixtures.scenarios.scenario import Scenario, two
+from fixtures.scenarios.scene import Scene, Take
+from fixtures.scenarios.stage import REQUEST_RATE_PER_S, Stage
+from fixtures.scenarios.ways import EVERY_TYPE, REQUESTS, ServiceType, Way, create_services, types_of
 from fixtures.workloads.services import Services
-from fixtures.workloads.web import Shape
 
 pytestmark = pytest.mark.long
 REPEATS = 5
 NEW = tuple(way for way in REQUESTS if way.use == "new")
-TWO = Shape(replicas=2, drain_s=0)
-EVERY_TYPE: tuple[ServiceType, ...] = ("ClusterIP", "NodePort")
 
 
 def come_and_go(scene: Scene) -> None:
@@ -39,6 +39,9 @@ def come_and_go(scene: Scene) -> None:
         scene.web.label_pods([pod], traffic="on")
         scene.wait_until_joined(pod)
         scene.mark(f"next {turn}")
+
+
+CONVERGENCE = Scenario("convergence", come_and_go, two, takes_s=45)
 
 
 def samples(take: Take, service_type: ServiceType, *, removal: bool) -> list[Sample]:
@@ -60,11 +63,11 @@ def samples(take: Take, service_type: ServiceType, *, removal: bool) -> list[Sam
     source="kubernetes.io: Service, Defining a Service: the controller continuously scans for Pods",
     level=MUST,
 )
-@pytest.mark.scenario("convergence")
+@judges(CONVERGENCE)
 @pytest.mark.parametrize("service_type", EVERY_TYPE)
 def test_a_new_endpoint_is_used_soon(stage: Stage, service_type: ServiceType) -> None:
     """Fault: `proxy_frozen_once_left`, kube-proxy of one node stops once an endpoint is gone, and misses its return."""
-    take = stage.play("convergence", TWO, come_and_go)
+    take = stage.take(CONVERGENCE)
     found = samples(take, service_type, removal=False)
     must_hold(
         take.history, convergence(found, budget_s=stage.budgets.endpoint_addition_s, what="a new endpoint is used")
@@ -77,11 +80,11 @@ def test_a_new_endpoint_is_used_soon(stage: Stage, service_type: ServiceType) ->
     source="kubernetes.io: Service, Defining a Service: the controller continuously scans for Pods",
     level=MUST,
 )
-@pytest.mark.scenario("convergence")
+@judges(CONVERGENCE)
 @pytest.mark.parametrize("service_type", EVERY_TYPE)
 def test_a_removed_endpoint_is_left_soon(stage: Stage, service_type: ServiceType) -> None:
     """Fault: `proxy_frozen_once_ready`."""
-    take = stage.play("convergence", TWO, come_and_go)
+    take = stage.take(CONVERGENCE)
     found = samples(take, service_type, removal=True)
     must_hold(
         take.history, convergence(found, budget_s=stage.budgets.endpoint_removal_s, what="a removed endpoint is left")
@@ -93,22 +96,27 @@ def test_a_removed_endpoint_is_left_soon(stage: Stage, service_type: ServiceType
     promise="A Service in front of ready pods answers within seconds of its creation, everywhere.",
     source="kubernetes.io: Service, Defining a Service",
     level=MUST,
-    features=("outside",),
+    features=("node_ports_outside",),
 )
 def test_a_new_service_answers_soon(stage: Stage, history: History, probing: Probing) -> None:
     """Fault: `proxy_stopped`, kube-proxy of one node does not run."""
-    web = stage.web(TWO)
-    web.wait_until_serving()
-    budget_s = stage.budgets.service_creation_s
+    budget_s, longest_s = stage.budgets.service_creation_s, stage.ready_within_s
+    ways = [way for way in NEW if way.service_type in types_of(stage.cluster)]
     found: list[Sample] = []
-    for _ in range(REPEATS):
-        created = create_services(stage.api, web, history)
-        since = time.time()
-        pairs = [pair for way in NEW for pair in stage.pairs_of(created, way)]
-        rates = [REQUEST_RATE_PER_S * len(targets) for _, targets in pairs]
-        with probing.during(pairs, rate_per_s=rates, longest_s=60) as under_way:
-            under_way.wait_until_quiet(since=since, quiet_s=1.0, timeout_s=budget_s + 1)
-        found += time_to_answer(under_way.batches, since=since)
-        for service in created.values():
-            Services(stage.api, web.namespace, history).delete(service)
-    must_hold(history, convergence(found, budget_s=budget_s, what="a new Service answers"))
+    with stage.webs.one(two(stage.budgets)) as web:
+        web.wait_until_serving()
+        for _ in range(REPEATS):
+            created = create_services(stage.api, stage.cluster, web, history)
+            since = time.time()
+            pairs = [pair for way in ways for pair in stage.pairs_of(created, way)]
+            rates = [REQUEST_RATE_PER_S * len(targets) for _, targets in pairs]
+            with probing.during(pairs, rate_per_s=rates, longest_s=60) as under_way:
+                under_way.wait_until_quiet(since=since, quiet_s=1.0, timeout_s=longest_s + 1)
+            found += time_to_answer(under_way.batches, since=since)
+            for service in created.values():
+                Services(stage.api, web.namespace, history).delete(service)
+    balanced = [sample for sample in found if sample.target.startswith("LoadBalancer")]
+    findings = [convergence([s for s in found if s not in balanced], budget_s=budget_s, what="a new Service answers")]
+    if balanced:
+        findings += [convergence(balanced, budget_s=longest_s, what="a load balancer with an address answers")]
+    must_hold(history, *findings)

@@ -2,9 +2,11 @@
 
 import pytest
 
-from conformance.lifecycle.judging import for_each_request_way, must_have_been_left, must_have_lost_at_most
+from conformance.lifecycle.judging import for_each_request_way, judges, must_have_been_left, must_have_lost_at_most
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import Scene, Stage
+from fixtures.scenarios.scenario import Scenario
+from fixtures.scenarios.scene import Scene
+from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import Way
 
 pytestmark = pytest.mark.long
@@ -16,10 +18,13 @@ def take_one_out(scene: Scene) -> None:
     scene.web.label_pods([pod], traffic=None)
     scene.keep("others", *scene.pods[1:])
     scene.wait_until_left(pod)
-    scene.mark("left")
+    scene.mark_quiet("left")
     scene.keep("still there", *scene.web.wait_until_serving())
     scene.web.label_pods([pod], traffic="on")
     scene.keep("after", *scene.pods)
+
+
+LABEL_REMOVED = Scenario("label removed", take_one_out)
 
 
 @requirement(
@@ -28,11 +33,11 @@ def take_one_out(scene: Scene) -> None:
     source="kubernetes.io: Labels and Selectors; Service, Defining a Service",
     level=MUST,
 )
-@pytest.mark.scenario("label removed")
+@judges(LABEL_REMOVED)
 @for_each_request_way
 def test_a_pod_loses_its_label_for_a_while(stage: Stage, way: Way) -> None:
     """Fault: `proxy_frozen_once_ready`."""
-    take = stage.play("label removed", stage.abrupt, take_one_out)
+    take = stage.take(LABEL_REMOVED)
     assert take.pods["still there"] == take.pods["before"]
     must_have_been_left(take, way, answering="others", at="left")
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)
@@ -45,10 +50,13 @@ def switch_to_green(scene: Scene) -> None:
     scene.keep("green", green)
     scene.select(colour="green")
     scene.wait_until_left(*blue)
-    scene.mark("switched")
+    scene.mark_quiet("switched")
     scene.select(colour=None)
     scene.web.label_pods([green], colour=None)
     scene.keep("after", *scene.pods)
+
+
+SELECTOR_SWITCH = Scenario("selector switch", switch_to_green)
 
 
 @requirement(
@@ -57,10 +65,10 @@ def switch_to_green(scene: Scene) -> None:
     source="kubernetes.io: Labels and Selectors, Service and ReplicationController; Service, Defining a Service",
     level=MUST,
 )
-@pytest.mark.scenario("selector switch")
+@judges(SELECTOR_SWITCH)
 @for_each_request_way
 def test_a_selector_is_switched(stage: Stage, way: Way) -> None:
     """Fault: `proxy_frozen_once_ready`."""
-    take = stage.play("selector switch", stage.abrupt, switch_to_green)
+    take = stage.take(SELECTOR_SWITCH)
     must_have_been_left(take, way, answering="green", at="switched")
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)

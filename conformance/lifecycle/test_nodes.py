@@ -2,9 +2,12 @@
 
 import pytest
 
-from conformance.lifecycle.judging import for_each_request_way, must_have_been_left, must_have_lost_at_most
+from conformance.lifecycle.judging import for_each_request_way, judges, must_have_been_left, must_have_lost_at_most
+from fixtures.clusters import ClusterInfo
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import QUIET_S, Scene, Script, Stage
+from fixtures.scenarios.scenario import Scenario, graceful
+from fixtures.scenarios.scene import QUIET_S, Scene
+from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import Way
 from fixtures.verdicts import NotObservable
 
@@ -20,6 +23,9 @@ def drain_a_node(scene: Scene) -> None:
         scene.keep("after", *scene.web.wait_until_serving(other_than=evicted))
 
 
+DRAIN = Scenario("node drain", drain_a_node, graceful)
+
+
 @requirement(
     "lifecycle.a_drained_node_loses_nothing",
     promise="Pods that are evicted from a node end gracefully and are replaced elsewhere; no request is lost.",
@@ -27,26 +33,31 @@ def drain_a_node(scene: Scene) -> None:
     level=MUST,
     features=("node_drain",),
 )
-@pytest.mark.scenario("node drain")
+@judges(DRAIN)
 @for_each_request_way
 def test_a_node_is_drained(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("node drain", stage.graceful, drain_a_node)
+    take = stage.take(DRAIN)
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)
 
 
-def failing_node(node: str, grace_period_s: float) -> Script:
+def last_node(cluster: ClusterInfo) -> str:
+    """The name of the node that fails."""
+    return cluster.nodes[-1].name
+
+
+def fail_the_last_node(scene: Scene) -> None:
     """Let a node fail until new connections avoid its pods, then bring it back."""
+    node, grace_period_s = last_node(scene.cluster), scene.cluster.node_monitor_grace_period_s
+    assert grace_period_s is not None
+    scene.keep("others", *(pod for pod in scene.pods if pod.node != node))
+    with scene.disruptions.failed_node(node):
+        scene.wait_until_quiet(grace_period_s + scene.budgets.node_failure_margin_s + QUIET_S)
+        scene.mark_quiet("avoided")
+    scene.keep("after", *scene.web.wait_until_serving())
 
-    def fail(scene: Scene) -> None:
-        scene.keep("others", *(pod for pod in scene.pods if pod.node != node))
-        with scene.disruptions.failed_node(node):
-            limit_s = grace_period_s + scene.budgets.node_failure_margin_s
-            scene.wait_until_quiet(limit_s + QUIET_S)
-            scene.mark("avoided")
-        scene.keep("after", *scene.web.wait_until_serving())
 
-    return fail
+FAILURE = Scenario("node failure", fail_the_last_node, away=last_node)
 
 
 @requirement(
@@ -56,15 +67,13 @@ def failing_node(node: str, grace_period_s: float) -> Script:
     level=MUST,
     features=("node_failure",),
 )
-@pytest.mark.scenario("node failure")
+@judges(FAILURE)
 @pytest.mark.disruptive(order=1)
 @for_each_request_way
 def test_a_node_fails_and_comes_back(stage: Stage, way: Way) -> None:
     """Fault: `path_closed_at_loss`."""
-    grace_period_s = stage.cluster.node_monitor_grace_period_s
-    if grace_period_s is None:
+    if (grace_period_s := stage.cluster.node_monitor_grace_period_s) is None:
         raise NotObservable("it is not known after how long this cluster calls a node lost")
-    node = stage.cluster.nodes[-1].name
-    take = stage.play("node failure", stage.abrupt, failing_node(node, grace_period_s), away=node)
+    take = stage.take(FAILURE)
     must_have_been_left(take, way, answering="others", at="avoided")
     must_have_lost_at_most(take, way, grace_period_s + stage.budgets.node_failure_margin_s)

@@ -2,14 +2,15 @@
 
 import pytest
 
-from conformance.lifecycle.judging import for_each_request_way, must_have_lost_at_most
+from conformance.lifecycle.judging import for_each_request_way, judges, must_have_lost_at_most
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.stage import Scene, Script, Stage
+from fixtures.scenarios.scenario import Scenario, Script, graceful, stateful
+from fixtures.scenarios.scene import Scene
+from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import Way
-from fixtures.workloads.web import Shape, Strategy
+from fixtures.workloads.web import Strategy
 
 pytestmark = pytest.mark.long
-STATEFUL = Shape(kind="StatefulSet", drain_s=0)
 
 
 def rolling_out(strategy: Strategy) -> Script:
@@ -24,17 +25,24 @@ def rolling_out(strategy: Strategy) -> Script:
     return roll_out
 
 
+RECREATION = Scenario("recreation", rolling_out("recreate"))
+NO_SURGE = Scenario("rolling update without surge", rolling_out("no surge"), graceful, takes_s=50)
+
+
+SURGE = Scenario("rolling update with surge", rolling_out("surge"), graceful, takes_s=40)
+
+
 @requirement(
     "lifecycle.pods_replaced_by_a_new_version",
     promise="Pods are replaced whenever new versions are deployed; Services are not affected by container updates.",
     source="seed: Kubernetes services, paragraphs 1 and 5",
     level=MUST,
 )
-@pytest.mark.scenario("rolling update with surge")
+@judges(SURGE)
 @for_each_request_way
 def test_a_rolling_update_with_surge(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("rolling update with surge", stage.graceful, rolling_out("surge"))
+    take = stage.take(SURGE)
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)
 
 
@@ -44,11 +52,11 @@ def test_a_rolling_update_with_surge(stage: Stage, way: Way) -> None:
     source="kubernetes.io: Deployments, Rolling Update Deployment, Max Unavailable",
     level=MUST,
 )
-@pytest.mark.scenario("rolling update without surge")
+@judges(NO_SURGE)
 @for_each_request_way
 def test_a_rolling_update_without_surge(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
-    take = stage.play("rolling update without surge", stage.graceful, rolling_out("no surge"))
+    take = stage.take(NO_SURGE)
     must_have_lost_at_most(take, way, stage.budgets.graceful_outage_s)
 
 
@@ -58,13 +66,13 @@ def test_a_rolling_update_without_surge(stage: Stage, way: Way) -> None:
     source="kubernetes.io: Deployments, Recreate Deployment",
     level=MUST,
 )
-@pytest.mark.scenario("recreation")
+@judges(RECREATION)
 @for_each_request_way
 def test_a_recreated_deployment(stage: Stage, way: Way) -> None:
     """Fault: `path_closed_at_loss`."""
-    take = stage.play("recreation", stage.abrupt, rolling_out("recreate"))
+    take = stage.take(RECREATION)
     without_pods_s = take.marks["replaced"] - take.began_at
-    must_have_lost_at_most(take, way, without_pods_s + stage.budgets.endpoint_addition_s)
+    must_have_lost_at_most(take, way, without_pods_s + stage.return_s(way.service_type))
 
 
 def replace_one_of_a_set(scene: Scene) -> None:
@@ -74,16 +82,19 @@ def replace_one_of_a_set(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving(other_than=(gone,)))
 
 
+STATEFUL_REPLACEMENT = Scenario("stateful replacement", replace_one_of_a_set, stateful)
+
+
 @requirement(
     "lifecycle.a_stateful_pod_is_found_at_its_new_address",
     promise="A pod of a StatefulSet keeps its name when it is replaced, and its Service finds it at its new address.",
     source="kubernetes.io: StatefulSets, Stable Network ID",
     level=MUST,
 )
-@pytest.mark.scenario("stateful replacement")
+@judges(STATEFUL_REPLACEMENT)
 @for_each_request_way
 def test_a_pod_of_a_stateful_set_is_replaced(stage: Stage, way: Way) -> None:
     """Fault: `path_closed_at_loss`."""
-    take = stage.play("stateful replacement", STATEFUL, replace_one_of_a_set)
+    take = stage.take(STATEFUL_REPLACEMENT)
     assert take.names_of("after") == take.names_of("before")
     must_have_lost_at_most(take, way, stage.budgets.endpoint_removal_s)

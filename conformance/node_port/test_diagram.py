@@ -15,7 +15,7 @@ from fixtures.workloads.services import Service
     promise="NodePort maps a port on the underlying node, so that the application is reached by node IP and port.",
     source="seed: Kubernetes services, NodePort, with the diagram",
     level=MUST,
-    features=("outside",),
+    features=("node_ports",),
 )
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
 def test_the_node_port_of_every_node_leads_to_every_pod(
@@ -23,13 +23,13 @@ def test_the_node_port_of_every_node_leads_to_every_pod(
     cluster: ClusterInfo,
     node_port_service: Service,
     shared_web: SharedWeb,
-    outside: OutsideVantage,
+    node_port_client: OutsideVantage,
     protocol: Protocol,
     family: IPFamily,
 ) -> None:
     """Fault: `node_port_closed`, one node drops what comes in on its node ports."""
     targets = node_port_service.on_nodes(cluster, protocol, family)
-    shared_web.must_be_reached(node_port_service, targets, [outside])
+    shared_web.must_be_reached(node_port_service, targets, [node_port_client])
 
 
 @requirement(

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from fixtures.clusters.local.azure import node_name
 from fixtures.clusters.local.build import binary_folder
 from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.clusters.local.images import PYTHON_IMAGE
@@ -24,6 +25,10 @@ ROLL_OUT_TIMEOUT_S = 60
 DATA_PATH_TIMEOUT_S = 15
 """How long kube-proxy may take to follow a change: its mode iptables writes at most once a second."""
 WEB_PORT = 8080
+
+NODE_1, NODE_2, NODE_3 = (node_name(number) for number in (1, 2, 3))
+NODE_9 = node_name(9)
+"""No cluster of these tests has it."""
 
 
 def command(*argv: str) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,9 @@ from fixtures.faults.disruptions import Disruptions
 from fixtures.history import Fault, History
 from fixtures.workloads.web import Pod
 from tests.local.helpers import (
+    NODE_1,
+    NODE_2,
+    NODE_9,
     ROOT,
     ask,
     command,
@@ -40,7 +43,7 @@ import signal, sys
 from fixtures.clusters.local.cluster import attach
 from fixtures.clusters.local.disruptor import LocalDisruptor
 cluster = attach(sys.argv[1])
-LocalDisruptor(cluster).fail_node("node-2")
+LocalDisruptor(cluster).fail_node(cluster.node_names[1])
 with LocalDisruptor(cluster).api_server_outage():
     print("away", flush=True)
     signal.pause()
@@ -62,8 +65,8 @@ def own_cluster(own_cache: Path, prefix: str) -> Iterator[LocalCluster]:
 
 @pytest.fixture(scope="module")
 def service(own_cluster: LocalCluster) -> dict[str, Any]:
-    """A Service with its one pod on node-1."""
-    return deploy_web(own_cluster, "steady", node="node-1")
+    """A Service with its one pod on the first node."""
+    return deploy_web(own_cluster, "steady", node=NODE_1)
 
 
 @pytest.fixture
@@ -106,13 +109,13 @@ def test_a_nodes_program_is_restarted_and_its_pods_stay(
 ) -> None:
     before, was = own_cluster.processes(), pods(own_cluster, "steady")
     restart = {"kube-proxy": disruptions.restart_kube_proxy, "kubelet": disruptions.restart_kubelet}[program]
-    restart("node-1")
-    assert replaced(before, own_cluster.processes()) == [f"node-1 {program}"]
+    restart(NODE_1)
+    assert replaced(before, own_cluster.processes()) == [f"{NODE_1} {program}"]
     must_answer(own_cluster, service)
     assert pods(own_cluster, "steady") == was
     faults = [line.event for line in history.lines if isinstance(line.event, Fault)]
     assert [(fault.moment, fault.what) for fault in faults] == [
-        (moment, f"{program} of node-1 is restarted") for moment in ("start", "end")
+        (moment, f"{program} of {NODE_1} is restarted") for moment in ("start", "end")
     ]
 
 
@@ -120,11 +123,13 @@ def test_the_api_server_is_away_and_comes_back(
     own_cluster: LocalCluster, service: dict[str, Any], disruptions: Disruptions
 ) -> None:
     before, address = own_cluster.processes(), own_cluster.control_plane.address
+    for target in node_port_urls(own_cluster, service):
+        wait_until_answers(own_cluster, target)
     with disruptions.api_server_outage():
         for _ in range(3):
             must_answer(own_cluster, service)
             with pytest.raises(ConnectionRefusedError):
-                own_cluster.host("node-1").connect(address, 6443, 1.0)
+                own_cluster.host(NODE_1).connect(address, 6443, 1.0)
     assert replaced(before, own_cluster.processes()) == ["control-plane kube-apiserver"]
     assert own_cluster.api.get("/readyz")[0] == 200
 
@@ -133,18 +138,18 @@ def test_a_node_fails_and_is_back_when_the_block_ends(
     own_cluster: LocalCluster, service: dict[str, Any], disruptions: Disruptions
 ) -> None:
     lost = {url(str(address), node_port(service)) for address in own_cluster.info.nodes[1].addresses}
-    with disruptions.failed_node("node-2"):
-        assert own_cluster.processes()["node-2"] == {}
+    with disruptions.failed_node(NODE_2):
+        assert own_cluster.processes()[NODE_2] == {}
         for target in node_port_urls(own_cluster, service):
             answered = ask(own_cluster, "client", "http", target).get("status") == 200
             assert answered == (target not in lost), target
-    assert sorted(own_cluster.ready_nodes()) == ["node-1", "node-2"]
+    assert sorted(own_cluster.ready_nodes()) == [NODE_1, NODE_2]
     must_answer(own_cluster, service)
 
 
 def test_an_unknown_node_is_bad_input(disruptions: Disruptions) -> None:
-    with pytest.raises(UsageError, match="has no 'node-9'"):
-        disruptions.restart_kubelet("node-9")
+    with pytest.raises(UsageError, match=f"has no '{NODE_9}'"):
+        disruptions.restart_kubelet(NODE_9)
 
 
 def test_what_a_killed_run_did_is_undone_when_the_next_one_opens_the_cluster(
@@ -157,7 +162,7 @@ def test_what_a_killed_run_did_is_undone_when_the_next_one_opens_the_cluster(
         run.kill()
     assert "kube-apiserver" not in own_cluster.processes()["control-plane"]
     open_cluster(own_cluster.state.name, keep=False, progress=print).close()
-    assert sorted(own_cluster.ready_nodes()) == ["node-1", "node-2"]
+    assert sorted(own_cluster.ready_nodes()) == [NODE_1, NODE_2]
     must_answer(own_cluster, service)
 
 
@@ -178,13 +183,13 @@ def guarded(cluster: LocalCluster, name: str, min_available: int) -> list[Pod]:
 
 def test_a_drain_honours_the_disruption_budget(own_cluster: LocalCluster, disruptions: Disruptions) -> None:
     was = guarded(own_cluster, "drained", 1)
-    with disruptions.cordoned_node("node-1"):
-        disruptions.drain("node-1", "default", was)
+    with disruptions.cordoned_node(NODE_1):
+        disruptions.drain(NODE_1, "default", was)
         must_succeed(kubectl(own_cluster, "rollout", "status", "deployment/drained", "--timeout=60s"))
         now = pods(own_cluster, "drained")
         assert not {pod.uid for pod in was} & {pod.uid for pod in now}
-        assert {pod.node for pod in now} == {"node-2"}
-    assert "unschedulable" not in get(own_cluster, "node", "node-1")["spec"]
+        assert {pod.node for pod in now} == {NODE_2}
+    assert "unschedulable" not in get(own_cluster, "node", NODE_1)["spec"]
     must_succeed(kubectl(own_cluster, "delete", "deployment/drained", "poddisruptionbudget/drained"))
 
 
@@ -201,9 +206,9 @@ def test_nodes_that_a_killed_run_has_cordoned_are_found_by_its_id(own_cluster: L
     body = {"metadata": {"annotations": {nodes.CORDONED_BY: RUN_ID}}, "spec": {"unschedulable": True}}
     for name in own_cluster.node_names:
         api.patch(NODES, name, body)
-    nodes.uncordon_all(api, "another-run")
+    nodes.restore_all(api, "another-run")
     assert all(item["spec"].get("unschedulable") for item in api.list_all(NODES)["items"])
-    nodes.uncordon_all(api, RUN_ID)
+    nodes.restore_all(api, RUN_ID)
     for item in api.list_all(NODES)["items"]:
         assert "unschedulable" not in item["spec"]
         assert nodes.CORDONED_BY not in item["metadata"].get("annotations", {})

@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.clusters import IPFamily
 from fixtures.clusters.local.cluster import LocalCluster
-from tests.local.helpers import WEB_PORT, ask, deploy_web, get, url
+from tests.local.helpers import NODE_1, NODE_2, NODE_3, WEB_PORT, ask, deploy_web, get, url
 
 FAMILIES = (0, 1)
 """Index of IPv4 and of IPv6 in every pair of addresses."""
@@ -61,7 +61,7 @@ def test_a_dual_stack_service_has_an_address_from_each_range(cluster: LocalClust
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("node", ["node-1", "node-3"])
+@pytest.mark.parametrize("node", [NODE_1, NODE_3])
 def test_pods_and_services_answer_on_nodes(
     cluster: LocalCluster, service: dict[str, Any], pod: dict[str, Any], node: str, family: int
 ) -> None:
@@ -74,13 +74,13 @@ def test_pods_and_services_answer_on_nodes(
 @pytest.mark.parametrize(("kind", "family"), [("A", 0), ("AAAA", 1)])
 def test_names_of_services_resolve(cluster: LocalCluster, service: dict[str, Any], kind: str, family: int) -> None:
     name = f"{service['metadata']['name']}.default.svc.cluster.local"
-    answer = ask(cluster, "node-2", "dns", cluster.plan.cluster_dns(), name, kind)
+    answer = ask(cluster, NODE_2, "dns", cluster.plan.cluster_dns(), name, kind)
     assert answer == {"rcode": 0, "addresses": [service["spec"]["clusterIPs"][family]]}
 
 
 @pytest.mark.parametrize("name", ["example.com", "nothing.default.svc.cluster.local"])
 def test_names_that_the_cluster_does_not_know_do_not_exist(cluster: LocalCluster, name: str) -> None:
-    answer = ask(cluster, "node-2", "dns", cluster.plan.cluster_dns(), name, "A")
+    answer = ask(cluster, NODE_2, "dns", cluster.plan.cluster_dns(), name, "A")
     assert answer == {"rcode": NXDOMAIN, "addresses": []}
 
 
@@ -98,7 +98,7 @@ def test_the_client_outside_reaches_nodes_only(
         assert list(ask(cluster, "client", "http", target)) == ["error"], target
 
 
-@pytest.mark.parametrize("host", ["client", "router", "control-plane", "node-1"])
+@pytest.mark.parametrize("host", ["client", "router", "control-plane", NODE_1])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_leaves_the_cluster(cluster: LocalCluster, host: str, family: int) -> None:
     # Said by the cluster's own router: no packet has left, and none is waited for.

@@ -10,6 +10,9 @@ import pytest
 
 from fixtures.clusters.local.cluster import LocalCluster, attach
 from tests.local.helpers import (
+    NODE_1,
+    NODE_2,
+    NODE_9,
     ask,
     command,
     deploy_web,
@@ -41,8 +44,8 @@ def own_cluster(own_cache: Path, prefix: str) -> Iterator[LocalCluster]:
 
 @pytest.fixture(scope="module")
 def service(own_cluster: LocalCluster) -> dict[str, Any]:
-    """A Service with its one pod on node-2."""
-    return deploy_web(own_cluster, "fail", node="node-2")
+    """A Service with its one pod on the second node."""
+    return deploy_web(own_cluster, "fail", node=NODE_2)
 
 
 def pod_of(cluster: LocalCluster) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def wait_until_running_again(cluster: LocalCluster, was: str) -> None:
 
 def test_each_proxy_mode_is_the_one_asked_for(own_cluster: LocalCluster, cluster: LocalCluster) -> None:
     for entry, mode in ((own_cluster, "iptables"), (cluster, "nftables")):
-        answer = ask(entry, "node-1", "http", "http://127.0.0.1:10249/proxyMode")
+        answer = ask(entry, NODE_1, "http", "http://127.0.0.1:10249/proxyMode")
         assert (answer["status"], answer["body"]) == (200, mode)
 
 
@@ -72,30 +75,30 @@ def test_services_answer_in_mode_iptables(own_cluster: LocalCluster, service: di
     for target in node_port_urls(own_cluster, service):
         assert ask(own_cluster, "client", "http", target).get("status") == 200, target
     for address in service["spec"]["clusterIPs"]:
-        assert ask(own_cluster, "node-1", "http", url(address, 80)).get("status") == 200, address
+        assert ask(own_cluster, NODE_1, "http", url(address, 80)).get("status") == 200, address
 
 
 def test_only_a_stopped_node_can_be_started(own_cluster: LocalCluster) -> None:
     name = own_cluster.state.name
-    assert must_refuse(command("start-node", "node-2", "--name", name)) == (
-        "error: node: node-2 is running; only a stopped one can be started"
+    assert must_refuse(command("start-node", NODE_2, "--name", name)) == (
+        f"error: node: {NODE_2} is running; only a stopped one can be started"
     )
-    assert must_refuse(command("stop-node", "node-9", "--name", name)).startswith(
-        f"error: HOST: cluster {name} has no 'node-9'; it has router, client, control-plane, node-1, node-2"
+    assert must_refuse(command("stop-node", NODE_9, "--name", name)).startswith(
+        f"error: HOST: cluster {name} has no '{NODE_9}'; it has router, client, vnet, control-plane, {NODE_1}, {NODE_2}"
     )
 
 
 def test_a_failed_node_is_dead_at_once_and_comes_back(own_cluster: LocalCluster, service: dict[str, Any]) -> None:
-    name, node = own_cluster.state.name, own_cluster.node("node-2")
+    name, node = own_cluster.state.name, own_cluster.node(NODE_2)
     (was,) = pod_of(own_cluster)["status"]["containerStatuses"]
     targets = node_port_urls(own_cluster, service)
     target = next(target for target in targets if str(own_cluster.info.nodes[1].addresses[0]) in target)
     assert ask(own_cluster, "client", "http", target).get("status") == 200
-    must_succeed(command("stop-node", "node-2", "--name", name))
+    must_succeed(command("stop-node", NODE_2, "--name", name))
     assert own_cluster.cgroups.processes(node.group) == set()
     assert list(ask(own_cluster, "client", "http", target)) == ["error"]
-    must_succeed(command("start-node", "node-2", "--name", name))
+    must_succeed(command("start-node", NODE_2, "--name", name))
     wait_until_running_again(own_cluster, was["containerID"])
-    assert set(own_cluster.processes()["node-2"]) == {"containerd", "kubelet", "kube-proxy"}
+    assert set(own_cluster.processes()[NODE_2]) == {"containerd", "kubelet", "kube-proxy"}
     for target in targets:
         wait_until_answers(own_cluster, target)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from fixtures.clusters.local.cluster import LocalCluster
-from tests.local.helpers import ask, get, kubectl, must_succeed
+from tests.local.helpers import NODE_1, NODE_2, ask, get, kubectl, must_succeed
 
 PRIVILEGED_POD = json.dumps(
     {
@@ -40,23 +40,23 @@ def a_dns_pod(cluster: LocalCluster) -> tuple[str, str]:
 
 
 def test_a_node_reads_what_it_needs(cluster: LocalCluster) -> None:
-    assert must_succeed(as_user(cluster, "node-1", "get", "node", "node-1", "--output=name")) == "node/node-1\n"
+    assert must_succeed(as_user(cluster, NODE_1, "get", "node", NODE_1, "--output=name")) == f"node/{NODE_1}\n"
 
 
 def test_a_node_does_not_list_secrets(cluster: LocalCluster) -> None:
-    refused = as_user(cluster, "node-1", "get", "secrets", "--namespace=kube-system")
-    must_be_forbidden(refused, 'User "system:node:node-1" cannot list resource "secrets"')
+    refused = as_user(cluster, NODE_1, "get", "secrets", "--namespace=kube-system")
+    must_be_forbidden(refused, f'User "system:node:{NODE_1}" cannot list resource "secrets"')
 
 
 def test_a_node_does_not_read_a_secret_of_no_pod_of_its_own(cluster: LocalCluster) -> None:
     must_succeed(kubectl(cluster, "create", "secret", "generic", "not-for-nodes", "--from-literal=a=b"))
-    refused = as_user(cluster, "node-1", "get", "secret", "not-for-nodes")
-    must_be_forbidden(refused, "no relationship found between node 'node-1' and this object")
+    refused = as_user(cluster, NODE_1, "get", "secret", "not-for-nodes")
+    must_be_forbidden(refused, f"no relationship found between node '{NODE_1}' and this object")
 
 
 def test_a_node_does_not_change_another_node(cluster: LocalCluster) -> None:
-    refused = as_user(cluster, "node-1", "annotate", "node", "node-2", "a=b")
-    must_be_forbidden(refused, "node-2")
+    refused = as_user(cluster, NODE_1, "annotate", "node", NODE_2, "a=b")
+    must_be_forbidden(refused, NODE_2)
 
 
 def test_a_node_does_not_delete_pods_of_another_node(cluster: LocalCluster) -> None:

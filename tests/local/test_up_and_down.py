@@ -17,12 +17,16 @@ import pytest
 
 from fixtures.clusters.local.cluster import LocalCluster, attach
 from fixtures.clusters.local.paths import cluster_dir
-from tests.local.helpers import COMMAND, ROOT, command, get, must_refuse, must_succeed, run
+from fixtures.clusters.local.upstreams import CLOUD_CONTROLLER_MANAGER
+from tests.local.helpers import COMMAND, NODE_1, NODE_2, NODE_3, ROOT, command, get, must_refuse, must_succeed, run
 from tests.local.leftovers import Host, changes_since, remains_of
 
-NODES = ["node-1", "node-2", "node-3"]
+NODES = [NODE_1, NODE_2, NODE_3]
 PROGRAMS = {
-    "control-plane": {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "relay"},
+    "control-plane": {
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "relay"),
+        CLOUD_CONTROLLER_MANAGER,
+    },
     **{node: {"containerd", "kubelet", "kube-proxy"} for node in NODES},
 }
 
@@ -70,7 +74,7 @@ def test_shell_gives_the_exit_code_of_the_command(cluster: LocalCluster) -> None
     assert command("shell", "--name", cluster.state.name, "--", "sh", "-c", "exit 7").returncode == 7
 
 
-@pytest.mark.parametrize("host", ["router", "client", "control-plane", "node-2"])
+@pytest.mark.parametrize("host", ["router", "client", "control-plane", NODE_2])
 def test_shell_can_be_on_each_host(cluster: LocalCluster, host: str) -> None:
     argv = ["shell", "--name", cluster.state.name, "--on", host, "--", "readlink", "/proc/self/ns/net"]
     assert must_succeed(command(*argv)).strip() == str(cluster.host(host).namespace.readlink())
@@ -158,6 +162,6 @@ def test_a_stopped_up_leaves_nothing(number: signal.Signals, line: str, prefix: 
 
 def test_logs_can_be_collected(cluster: LocalCluster, tmp_path: Path) -> None:
     cluster.collect_logs(tmp_path)
-    for log in ("control-plane/kube-apiserver.log", "control-plane/audit.log", "node-3/kubelet.log"):
+    for log in ("control-plane/kube-apiserver.log", "control-plane/audit.log", f"{NODE_3}/kubelet.log"):
         assert (tmp_path / log).stat().st_size > 0
-    assert list(tmp_path.glob("node-*/pods/kube-system_coredns-*/coredns/0.log"))
+    assert list(tmp_path.glob("aks-*/pods/kube-system_coredns-*/coredns/0.log"))

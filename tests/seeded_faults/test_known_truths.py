@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from fixtures.checks.distribution import connections_needed, distribution, even_
 from fixtures.checks.latency import latency
 from fixtures.checks.outage import outage
 from fixtures.clusters.local.cluster import LocalCluster
-from fixtures.faults.balancing import unfair
+from fixtures.faults.balancing import first_preferred, unfair
 from fixtures.faults.data_path import BROKEN_NODE, run_on
 from fixtures.history import Finding, History
 from fixtures.prober.plan import Target
@@ -23,15 +24,15 @@ from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import Vantage
 from fixtures.scenarios.ground import Ground
 from fixtures.scenarios.stage import REQUEST_RATE_PER_S, Stage
-from fixtures.scenarios.ways import PORT, Way
+from fixtures.scenarios.ways import PORT, ServiceType, Way
 from fixtures.verdicts import Verdict
 from fixtures.workloads.namespaces import Namespaces
+from fixtures.workloads.services import Service
 from fixtures.workloads.vantages import start_vantages
-from fixtures.workloads.web import Shape
+from fixtures.workloads.web import Shape, Web
 
 ROOT = Path(__file__).parents[2]
 NEW = Way("ClusterIP", "new")
-THREE, ONE = Shape(), Shape(replicas=1)
 SLOW_MS, TIMER_MS = 200, 10
 """How late a backend answers, and by how much a timer of its busy process may be later than that."""
 WEIGHTS = [40, 30, 30]
@@ -45,20 +46,25 @@ def stage(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> It
     """Pods and Services on the cluster, probed from the node that is made to misbehave."""
     api, run_id = Api(cluster.kubeconfig), f"truths-{secrets.token_hex(3)}"
     namespaces = Namespaces(api, run_id)
-    namespace = namespaces.create("truths")
-    vantages = tuple(v for v in start_vantages(api, cluster.info, namespace) if v.node == BROKEN_NODE)
+    created = start_vantages(api, cluster.info, namespaces.create("truths"))
+    vantages = tuple(vantage for vantage in created if vantage.node == BROKEN_NODE)
     budgets = Budgets(**{name: budget.value for name, budget in chosen(ROOT / FILE, "full", {}).items()})
     folder = tmp_path_factory.mktemp("truths")
-    yield Stage(Ground(api, cluster.info, namespace, run_id, folder, budgets, vantages, None))
+    made = Stage(Ground(api, cluster.info, namespaces, run_id, folder, budgets, vantages, None))
+    yield made
+    made.close()
     namespaces.delete_all()
 
 
-def settled(stage: Stage, shape: Shape, probing: Probing) -> list[tuple[Vantage, list[Target]]]:
-    """What to probe, once it answers."""
-    stage.web(shape).wait_until_serving()
-    pairs = stage.pairs(NEW, shape)
-    stage.must_be_quiet(probing, pairs)
-    return pairs
+@contextmanager
+def settled(
+    stage: Stage, shape: Shape, probing: Probing
+) -> Iterator[tuple[Web, dict[ServiceType, Service], list[tuple[Vantage, list[Target]]]]]:
+    """A workload, its Services, and what to probe, once it answers."""
+    with stage.served(shape, History()) as (web, services):
+        pairs = stage.pairs_of(services, NEW)
+        stage.must_be_quiet(probing, pairs)
+        yield web, services, pairs
 
 
 def lost_for(cluster: LocalCluster, length_ms: int) -> None:
@@ -74,10 +80,12 @@ def lost_for(cluster: LocalCluster, length_ms: int) -> None:
 def test_the_length_of_an_outage(
     cluster: LocalCluster, stage: Stage, request: pytest.FixtureRequest, length_ms: int
 ) -> None:
-    history = History()
-    pairs = settled(stage, THREE, Probing(history))
+    probing = Probing(History())
     windows = []
-    with Probing(history).during(pairs, rate_per_s=REQUEST_RATE_PER_S, longest_s=600) as under_way:
+    with (
+        settled(stage, Shape(), probing) as (_, _, pairs),
+        probing.during(pairs, rate_per_s=REQUEST_RATE_PER_S, longest_s=600) as under_way,
+    ):
         assert under_way.wait_until_quiet(since=time.time(), quiet_s=0.5, timeout_s=10)
         for _ in range(request.config.getoption("rounds")):
             since = time.time()
@@ -100,35 +108,41 @@ def holds(finding: Finding, truth_s: float) -> bool:
 
 
 def test_the_lateness_of_a_backend(stage: Stage, request: pytest.FixtureRequest) -> None:
-    history = History()
-    probing = Probing(history)
-    (fast, *_), (slow,) = (stage.web(shape).wait_until_serving() for shape in (THREE, ONE))
-    pairs = settled(stage, ONE, probing)
-    stage.web(ONE).slow_down(slow, SLOW_MS)
-    direct = Target(name="fast", address=fast.ips[0], port=PORT, protocol="http")
-    both = [(vantage, [*targets, direct]) for vantage, targets in pairs]
-    for _ in range(request.config.getoption("rounds")):
-        batches = probing.run_from(both, count=150, rate_per_s=100)
-        found = latency(batches, service=pairs[0][1][0].name, direct=direct.name, added_p50_ms=SLOW_MS / 2)
-        assert found.verdict is Verdict.FAIL
-        assert found.numbers["added_p50_low_ms"] <= SLOW_MS + TIMER_MS
-        assert found.numbers["added_p50_high_ms"] >= SLOW_MS
-    stage.web(ONE).slow_down(slow, 0)
+    probing, one = Probing(History()), Shape(replicas=1)
+    with settled(stage, one, probing) as (late, _, pairs), settled(stage, one, probing) as (prompt, *_):
+        (slow,), (fast,) = late.wait_until_serving(), prompt.wait_until_serving()
+        late.slow_down(slow, SLOW_MS)
+        direct = Target(name="fast", address=fast.ips[0], port=PORT, protocol="http")
+        both = [(vantage, [*targets, direct]) for vantage, targets in pairs]
+        for _ in range(request.config.getoption("rounds")):
+            batches = probing.run_from(both, count=150, rate_per_s=100)
+            found = latency(batches, service=pairs[0][1][0].name, direct=direct.name, added_p50_ms=SLOW_MS / 2)
+            assert found.verdict is Verdict.FAIL
+            assert found.numbers["added_p50_low_ms"] <= SLOW_MS + TIMER_MS
+            assert found.numbers["added_p50_high_ms"] >= SLOW_MS
+        late.slow_down(slow, 0)
+
+
+def weighted(backends: int) -> list[int]:
+    """The known weights, once all pods are ready."""
+    return WEIGHTS if backends == len(WEIGHTS) else first_preferred(backends)
 
 
 def test_the_weights_of_a_balancer(cluster: LocalCluster, stage: Stage, request: pytest.FixtureRequest) -> None:
-    history = History()
-    probing = Probing(history)
-    pods = stage.web(THREE).wait_until_serving()
-    ordered = sorted(pods, key=lambda pod: pod.ips[0])
-    with unfair(cluster, stage.api, lambda _: WEIGHTS):
-        pairs = settled(stage, THREE, probing)
+    probing = Probing(History())
+    with (
+        unfair(cluster, stage.api, weighted) as spread,
+        settled(stage, Shape(), probing) as (web, services, pairs),
+    ):
+        service = services["ClusterIP"]
+        spread.wait_until_applied(service.name, service.namespace, len(WEIGHTS))
+        ordered = sorted(web.wait_until_serving(), key=lambda pod: pod.ips[0])
         shares = {pod.name: weight / 100 for pod, weight in zip(ordered, WEIGHTS, strict=True)}
-        even, token = even_shares(shares), stage.web(THREE).token
+        even = even_shares(shares)
         count = max(connections_needed(even, MARGIN), connections_needed(shares, MARGIN))
         for _ in range(request.config.getoption("rounds")):
             batches = probing.run_from(pairs, count=count, rate_per_s=RATE_PER_S)
-            found = distribution(batches, shares=shares, margin=MARGIN, token=token)
+            found = distribution(batches, shares=shares, margin=MARGIN, token=web.token)
             assert found.verdict is Verdict.PASS, found
-            found = distribution(batches, shares=even, margin=MARGIN, token=token)
+            found = distribution(batches, shares=even, margin=MARGIN, token=web.token)
             assert found.verdict is Verdict.FAIL, found

@@ -12,8 +12,9 @@ from fixtures.api import Api
 from fixtures.clusters import registry
 from fixtures.clusters.fake import INFO, FakeDisruptor
 from fixtures.errors import SuiteError
-from fixtures.faults.disruptions import BY, Disruptions
+from fixtures.faults.disruptions import Disruptions
 from fixtures.history import Fault, History
+from fixtures.workloads.web import BY_TEST
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_what_is_done_for_a_while_is_undone_when_the_test_is_broken_off(
     with pytest.raises(KeyboardInterrupt), disturb(disruptions):
         raise KeyboardInterrupt
     assert fake.done == done
-    assert faults(disruptions.history) == [("start", what, BY), ("end", what, BY)]
+    assert faults(disruptions.history) == [("start", what, BY_TEST), ("end", what, BY_TEST)]
 
 
 def test_restarts_are_recorded(fake: FakeDisruptor, disruptions: Disruptions) -> None:

@@ -6,15 +6,31 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from fixtures.requirements import MUST, requirement
-from fixtures.verdicts import Verdict
+from fixtures.clusters import ArmAccess
+from fixtures.clusters.fake import INFO
+from fixtures.errors import SuiteError
+from fixtures.requirements import MUST, Requirement, requirement
+from fixtures.session import must_be_offered
+from fixtures.verdicts import NotObservable, Unsupported, Verdict
 from tests.unit.frame import HEAD, Frame
 
 pytest_plugins = ["pytester"]
+
+ARM = ArmAccess(
+    endpoint="http://127.0.0.1:8443",
+    emulated=True,
+    subscription="00000000-0000-0000-0000-000000000001",
+    location="eastus",
+    cluster_resource_group="group",
+    cluster_name="fake-1",
+    node_resource_group="MC_group_fake-1_eastus",
+)
 
 BLOCKED = (
     HEAD
@@ -147,6 +163,48 @@ def test_a_missing_feature_is_decided_before_the_test_runs(frame: Frame) -> None
     ]
 
 
+FEATURES = [
+    ("load_balancer", {"no_load_balancer_because": "--azure=off"}, Unsupported, "no load balancers: --azure=off"),
+    ("load_balancer", {}, Unsupported, "the cluster fake-1 offers no load balancers"),
+    ("load_balancer", {"load_balancer": "Azure"}, None, ""),
+    ("arm", {}, NotObservable, "has no Azure resources that can be read"),
+    ("arm", {"arm": ARM}, None, ""),
+    ("vnet", {}, NotObservable, "no vantage in its virtual network"),
+    ("vnet", {"vnet": ()}, None, ""),
+    ("node_ports_outside", {"public_node_ports": False}, NotObservable, "its nodes cannot be reached"),
+    ("node_ports_outside", {"outside": None}, NotObservable, "no vantage outside the cluster"),
+    ("node_ports_outside", {}, None, ""),
+    ("outside", {"public_node_ports": False}, None, ""),
+    ("node_ports", {"public_node_ports": False}, NotObservable, "its nodes cannot be reached"),
+    ("node_ports", {"outside": None}, NotObservable, "no vantage outside the cluster"),
+    ("node_ports", {"public_node_ports": False, "vnet": ()}, None, ""),
+    ("node_ports", {}, None, ""),
+]
+
+
+@pytest.mark.parametrize(("feature", "info", "verdict", "why"), FEATURES)
+def test_what_a_cluster_lacks_is_unsupported_and_what_cannot_be_seen_is_not_observable(
+    feature: str, info: dict[str, object], verdict: type[Exception] | None, why: str
+) -> None:
+    needed = Requirement("load_balancer.a", "P.", "s", MUST, (feature,))
+    with pytest.raises(verdict, match=why) if verdict else nullcontext():
+        must_be_offered(needed, INFO.model_copy(update=info))
+
+
+def test_a_token_is_read_from_its_file_and_stands_nowhere_else(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    arm = ARM.model_copy(update={"token_file": file})
+    with pytest.raises(SuiteError, match="No such file"):
+        arm.token()
+    file.write_text("\n")
+    with pytest.raises(SuiteError, match="is empty"):
+        arm.token()
+    file.write_text("planted\n")
+    assert arm.token() == "planted"
+    assert "planted" not in INFO.model_copy(update={"arm": arm}).model_dump_json() + repr(arm)
+    assert ARM.token() is None
+
+
 def test_what_may_not_be_done_to_the_cluster_is_not_observable(frame: Frame) -> None:
     arguments = 'info=INFO.model_copy(update={"disruptions": frozenset([Disruption.DNS_RESTART])})'
     frame.cluster(arguments.replace("Disruption", "clusters.Disruption"))
@@ -162,7 +220,7 @@ def test_what_may_not_be_done_to_the_cluster_is_not_observable(frame: Frame) -> 
 
 def test_a_feature_that_there_is_not_is_refused_at_its_declaration() -> None:
     with pytest.raises(
-        ValueError, match=r"dns.a: features \['node_fail'\]: allowed is outside, IPv4, IPv6, kube_proxy"
+        ValueError, match=r"dns.a: features \['node_fail'\]: allowed is outside, node_ports, node_ports_outside, vnet"
     ):
         requirement("dns.a", promise="P.", source="s", level=MUST, features=("outside", "node_fail"))
 

@@ -50,15 +50,60 @@ ALL = (
 )
 
 
-def test_long_ones_begin_scenarios_stay_together_and_disruptive_ones_end(frame: Frame) -> None:
+def test_long_ones_begin_those_of_one_name_stay_together_and_disruptive_ones_end(frame: Frame) -> None:
     frame.write("conformance/test_all.py", HEAD + ALL)
     frame.run()
     names = [event.requirement.removeprefix("dns.") for event in finished(frame)]
     assert names == ["slow", "plain", "played", "judged", "other", "alone", "last"]
 
 
+SCENARIOS = """
+from fixtures.scenarios.scenario import Scenario
+from fixtures.scheduling import upcoming
+
+def judging(name, takes_s, act=""):
+    scenario = Scenario(name, print, takes_s=takes_s, act=act)
+    return pytest.mark.scenario(scenario.act_name, scenario=scenario)
+
+def must_be_upcoming(request, names, alone):
+    found, is_alone = upcoming(request.session.items, request.node.get_closest_marker("scenario").kwargs["scenario"])
+    assert ([scenario.name for scenario in found], is_alone) == (names, alone)
+"""
+
+
+def test_what_is_played_ahead_is_all_that_comes_the_longest_first_and_of_disruptive_ones_the_act(frame: Frame) -> None:
+    tests = ""
+    for name, takes_s, act, alone, wanted in (
+        ("short", 5, "", False, ["short", "quick"]),
+        ("proxies", 90, "restarts", True, ["proxies", "kubelet"]),
+        ("long", 50, "", False, ["long", "short", "quick"]),
+        ("quick", 5, "", False, ["quick"]),
+        ("drain", 90, "", True, ["drain"]),
+        ("kubelet", 99, "restarts", True, ["proxies", "kubelet"]),
+    ):
+        marks = f'@judging("{name}", {takes_s}, "{act}")\n' + "@pytest.mark.disruptive\n" * alone
+        tests += f'@requirement("dns.{name}", promise="P.", source="s", level=MUST)\n{marks}'
+        tests += f"def test_{name}(request):\n    must_be_upcoming(request, {wanted}, {alone})\n"
+    frame.write("conformance/test_all.py", HEAD + SCENARIOS + tests)
+    assert frame.run().ret == pytest.ExitCode.OK
+    names = [event.requirement.removeprefix("dns.") for event in finished(frame)]
+    assert names == ["long", "short", "quick", "proxies", "kubelet", "drain"]
+
+
+def test_scenarios_begin_and_stay_in_one_worker(frame: Frame) -> None:
+    tests = "".join(case(f"p{number}", "long") for number in range(6))
+    for number in range(4):
+        tests += f'@requirement("dns.s{number}", promise="P.", source="s", level=MUST)\n'
+        tests += f'@judging("scenario {number}", 5)\ndef test_s{number}():\n    pass\n'
+    frame.write("conformance/test_all.py", HEAD + SCENARIOS + tests)
+    assert frame.run_apart("-n2").ret == pytest.ExitCode.OK
+    of_scenarios = [event for event in finished(frame) if event.requirement.startswith("dns.s")]
+    assert len({event.worker for event in of_scenarios}) == 1
+    assert finished(frame)[0].requirement in ("dns.s0", "dns.p0")
+
+
 @pytest.mark.parametrize("workers", [1, 2, 8])
-def test_a_scenario_stays_in_one_worker_and_ids_stay_as_they_are(frame: Frame, workers: int) -> None:
+def test_what_shares_a_name_stays_in_one_worker_and_ids_stay_as_they_are(frame: Frame, workers: int) -> None:
     scenario = "".join(case(f"s{number}", 'scenario("s")') + case(f"p{number}") for number in range(6))
     frame.write("conformance/test_all.py", HEAD + scenario)
     assert frame.run_apart(f"-n{workers}").ret == pytest.ExitCode.OK

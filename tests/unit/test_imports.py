@@ -18,6 +18,7 @@ RULES = {
         "fixtures.checks",
         "fixtures.history",
         "fixtures.errors",
+        "fixtures.loads",
         "fixtures.probes",
         "fixtures.verdicts",
     ),
@@ -29,7 +30,10 @@ RULES = {
         "fixtures.commands",
         "fixtures.errors",
         "fixtures.history",
+        "fixtures.loads",
+        "fixtures.noted",
         "fixtures.probes",
+        "fixtures.redaction",
         "fixtures.requirements",
         "fixtures.verdicts",
     ),
@@ -92,6 +96,14 @@ def test_what_ships_into_pods_needs_the_standard_library_only(place: str) -> Non
     package = place.replace("/", ".")
     found = {name for path in files for _, name in imports_of(path, package) if not within(name, (package,))}
     assert {name.partition(".")[0] for name in found} - sys.stdlib_module_names == set()
+
+
+def test_locust_is_imported_by_its_own_processes_alone() -> None:
+    patching, own = ("gevent", "locust"), ROOT / "fixtures" / "load" / "locustfile.py"
+    files = [path for place in OURS for path in modules_below(place) if path != own]
+    found = [f"{path}: {name}" for path in files for _, name in imports_of(path, "") if within(name, patching)]
+    assert found == []
+    assert any(within(name, patching) for _, name in imports_of(own, "fixtures.load"))
 
 
 @pytest.mark.parametrize(

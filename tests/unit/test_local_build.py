@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def published(cache: Path) -> list[str]:
 def test_programs_are_built_once(go: FakeGo) -> None:
     assert missing_binaries() == [TOOLS]
     said = Said()
-    assert ensure_binaries(said) == ensure_binaries(said) == (binary_folder(TOOLS),)
+    assert ensure_binaries(said) == ensure_binaries(said) == {}
     assert (binary_folder(TOOLS) / "pause").read_text() == "built pause\n"
     assert missing_binaries() == []
     assert go.calls("build") == 1
@@ -196,3 +197,24 @@ def test_a_failing_compiler_is_our_failure_and_leaves_nothing(go: FakeGo, cache:
     assert first == "building tools failed with exit code 1"
     assert rest[-1] == "gcc: error: unrecognized option"
     assert published(cache) == []
+
+
+@pytest.mark.parametrize("trouble", ["LIST_ERROR", "BUILD_ERROR"])
+def test_what_is_optional_and_cannot_be_had_is_said_and_the_rest_is_built(
+    trouble: str, go: FakeGo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "UPSTREAMS", (replace(TOOLS, optional=True),))
+    go.set(trouble, "go: example.org/x@v1: reading it: 404 Not Found")
+    said = Said()
+    lacking = ensure_binaries(said)
+    assert lacking.keys() == {"tools"}
+    assert "404 Not Found" in lacking["tools"]
+    assert said.lines[-1].startswith("all programs but tools built in")
+    assert not binary_folder(TOOLS).exists()
+    assert missing_binaries()[0].name == "tools", "the next run tries again"
+
+
+def test_what_is_not_needed_is_not_built(go: FakeGo) -> None:
+    assert missing_binaries(without=["tools"]) == []
+    assert ensure_binaries(Said(), without=["tools"]) == {}
+    assert go.calls("build") == 0

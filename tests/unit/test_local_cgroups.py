@@ -57,6 +57,16 @@ def test_the_controllers_of_v2_are_listed(v2: Cgroups) -> None:
     assert v2.controllers == {"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "misc"}
 
 
+def test_a_group_can_weigh_as_much_as_several(v1: Cgroups, v2: Cgroups) -> None:
+    v1.create("ksc-t")
+    for file in (v1.root / "cpu" / "ksc-t" / "cpu.shares", v2.root / "ksc-t" / "cpu.weight"):
+        file.write_text("1")
+    v1.weigh("ksc-t", 4)
+    assert (v1.root / "cpu" / "ksc-t" / "cpu.shares").read_text() == "4096"
+    v2.weigh("ksc-t", 4)
+    assert (v2.root / "ksc-t" / "cpu.weight").read_text() == "400"
+
+
 def test_a_host_without_cgroups_has_no_controllers(tmp_path: Path) -> None:
     assert Cgroups(tmp_path / "none").controllers == frozenset()
 

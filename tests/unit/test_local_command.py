@@ -38,7 +38,7 @@ def ready_to_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine where everything is built, and no cluster can be booted."""
     monkeypatch.setattr(preflight, "check", lambda *_, **__: None)
     for name in ("ensure_binaries", "ensure_store", "_boot"):
-        monkeypatch.setattr(boot, name, lambda *_, **__: None)
+        monkeypatch.setattr(boot, name, lambda *_, **__: {})
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
@@ -70,6 +70,9 @@ def running(name: str, block: int = 0) -> None:
         (["up", "--name", "Dev"], "--name: found 'Dev'; allowed are 1 to 30 lower-case letters"),
         (["up", "--name", "../x"], "--name: found '../x'; allowed are"),
         (["up", "--proxy-mode", "ipvs"], "argument --proxy-mode: invalid choice: 'ipvs'"),
+        (["up", "--azure", "real"], "argument --azure: invalid choice: 'real' (choose from 'emulated', 'off')"),
+        (["up", "--azure-vm-type", "aci"], "argument --azure-vm-type: invalid choice: 'aci'"),
+        (["up", "--azure-backend-pool", "podIP"], "argument --azure-backend-pool: invalid choice: 'podIP'"),
         (["up", "--address-block", "64"], "--address-block: found 64; allowed is 0 to 63"),
         (["up", "--api-port", "65536"], "--api-port: found 65536; allowed is 0 (any free port) to 65535"),
         (["up", "--api-port", "-1"], "--api-port: found -1; allowed is 0"),
@@ -129,6 +132,24 @@ def test_a_block_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     line = refusal(capsys, "up", "--name", "two", "--address-block", "5")
     assert line == "--address-block: 5 is in use by cluster 'one'"
     assert not cluster_dir("two").exists()
+
+
+@pytest.mark.usefixtures("ready_to_claim")
+@pytest.mark.parametrize(
+    ("options", "lacking", "why"),
+    [
+        (Options(), {}, ""),
+        (Options(azure=False), {}, "--azure=off"),
+        (Options(), {"cloud-provider-azure": "no module"}, "no module"),
+    ],
+    ids=["emulated", "off", "cannot be had"],
+)
+def test_a_cluster_says_why_it_has_no_azure(
+    options: Options, lacking: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boot, "ensure_binaries", lambda *_, **__: lacking)
+    state = boot.create("one", options, Said(), keep=False).state
+    assert (state.azure is None, state.no_azure_because) == (bool(why), why)
 
 
 @pytest.mark.usefixtures("ready_to_claim")

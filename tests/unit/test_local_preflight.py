@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -32,6 +33,7 @@ class Machine:
         }
         self.cache = cache
         self.free_gib = 50.0
+        self.inotify_instances = 0
         self.controllers = frozenset({"cpu", "cpuset", "memory", "pids"})
         self.os_release = {"ID": "debian"}
         self.missing: dict[str, bool] = {}
@@ -47,6 +49,7 @@ class Machine:
         monkeypatch.setattr(shutil, "disk_usage", lambda _path: DiskUsage(0, 0, self.free_gib * 2**30))
         monkeypatch.setattr(platform, "freedesktop_os_release", lambda: self.os_release)
         monkeypatch.setattr(subprocess, "run", self._run)
+        monkeypatch.setattr(preflight, "_inotify_instances", lambda _processes: self.inotify_instances)
         monkeypatch.setattr(preflight, "_link_trial", lambda kind: self.links[kind])
         for group in ("TO_RUN", "FOR_IPTABLES", "TO_BUILD"):
             monkeypatch.setattr(preflight, group, tuple(map(self._need, getattr(preflight, group))))
@@ -119,8 +122,10 @@ def test_too_little_disk_is_told_with_figures(machine: Machine) -> None:
 
 def test_too_few_inotify_instances_are_told_with_the_command(machine: Machine) -> None:
     machine.files["/proc/sys/fs/inotify/max_user_instances"] = "128\n"
+    machine.inotify_instances = 60
+    check(Said(), nodes=4, proxy_mode="nftables", building=False)
     assert machine.refusal(nodes=9) == (
-        "kernel: fs.inotify.max_user_instances is 128, 9 nodes need 144; "
+        "kernel: fs.inotify.max_user_instances is 128, of which 60 are in use; 9 nodes need 144; "
         "set it with: sysctl -w fs.inotify.max_user_instances=1024"
     )
 
@@ -185,3 +190,14 @@ def test_a_missing_kernel_feature_is_named(machine: Machine, part: str, answer: 
 def test_missing_kinds_of_interfaces_are_named(machine: Machine, kind: str) -> None:
     machine.links[kind] = "Operation not supported"
     assert machine.refusal() == f"kernel: network interfaces of kind {kind} are missing: Operation not supported"
+
+
+def test_inotify_instances_in_use_are_counted() -> None:
+    own = [Path("/proc/self"), Path("/proc/no-such-process")]
+    before = preflight._inotify_instances(own)
+    instance = ctypes.CDLL(None).inotify_init()
+    try:
+        assert preflight._inotify_instances(own) == before + 1
+    finally:
+        os.close(instance)
+    assert preflight._inotify_instances(own) == before

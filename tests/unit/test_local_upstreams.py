@@ -22,6 +22,7 @@ VERSIONS = {
     "containerd": "2.3.4",
     "coredns": "1.14.7",
     "kubernetes": "1.36.3",
+    "cloud-provider-azure": "1.36.5",
 }
 
 
@@ -103,6 +104,15 @@ def test_a_pin_that_is_missing_is_named(etcd: Upstream, tmp_path: Path) -> None:
     (tmp_path / "etcd" / "go.mod").write_text("module local/etcd\n\ngo 1.26.0\n")
     with pytest.raises(LookupError, match=r"sources/etcd/go.mod does not require go.etcd.io/etcd/server/v3"):
         assert etcd.version
+
+
+def test_the_cloud_controller_is_built_for_this_kubernetes() -> None:
+    libraries = [
+        re.findall(r"^\s*k8s\.io/(?:api|client-go|component-base) v\S+", (SOURCES / name / "go.mod").read_text(), re.M)
+        for name in ("kubernetes", "cloud-provider-azure")
+    ]
+    assert sorted(libraries[0]) == sorted(libraries[1])
+    assert len(libraries[0]) == 3
 
 
 def test_kubernetes_reports_the_version_that_it_is() -> None:

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -17,6 +17,8 @@ from tests.unit.probing import backend, free_port, plan, probe, run_here, target
 
 FAMILIES = {IPFamily.IPV4: "127.0.0.1", IPFamily.IPV6: "::1"}
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+SENT_AGAIN_S = 1.2
+"""By then Linux has sent an unanswered SYN a second time."""
 STOP_AND_RESET = struct.pack("ii", 1, 0)
 
 
@@ -211,3 +213,30 @@ def test_the_last_answer_of_a_draining_backend_ends_the_connection() -> None:
 def test_an_address_without_a_way_is_unreachable() -> None:
     probes = run_here(plan(target(9, address="255.255.255.255"), target(9, "udp", address="255.255.255.255", name="u")))
     assert {p.outcome for p in probes} == {"unreachable"}
+
+
+@pytest.mark.parametrize(("stopped_at_s", "outcome"), [(0.8, "timeout"), (0.1, "ok")])
+def test_a_lost_syn_is_seen_by_a_prober_that_stood_still_when_it_was_sent_again(
+    stopped_at_s: float, outcome: str
+) -> None:
+    """Unless it stood still all the while, so that an answer to the first one may have waited for it as well."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        first = socket.create_connection(("127.0.0.1", port))  # there is room for one: the next SYN is dropped
+
+        def make_room_and_answer() -> None:
+            server.accept()[0].close()
+            with server.accept()[0] as peer, suppress(IndexError):  # nothing is asked
+                answer_one(peer)
+
+        actor = threading.Thread(target=make_room_and_answer, daemon=True)
+
+        def stand_still(run: Run) -> None:
+            if run.now() >= stopped_at_s and actor.ident is None:
+                actor.start()
+                time.sleep(SENT_AGAIN_S - run.now())
+
+        (found,) = run_here(plan(target(port), count=1, timeout_ms=3000), meanwhile=stand_still)
+        first.close()
+    assert found.outcome == outcome, found
+    assert found.connected_s is None or found.connected_s > 1

@@ -205,3 +205,10 @@ def test_a_silent_client_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_connection(("127.0.0.1", port)):
         loop.run(until=lambda: bool(server.open))
         loop.run(until=lambda: not server.open)
+
+
+@pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
+def test_what_is_long_comes_back_whole(protocol: str) -> None:
+    with backend() as (port, _, _):
+        batch = probe(target(port, protocol, padding_bytes=8000), rate_per_s=50, count=5)
+    assert [one.outcome for one in batch.probes] == ["ok"] * 5

@@ -166,6 +166,12 @@ def test_the_true_offset_lies_within_the_bound(true_s: float, ways: list[tuple[f
     assert found.error_s <= min(there_s + back_s for there_s, back_s, _ in ways) / 2 + 1e-9
 
 
+def test_clocks_that_agree_but_for_rounding_agree() -> None:
+    found = offset_of([Sample(0.5, 0.2, 0.5), Sample(0.5 + 1e-12, 0.2, 0.5 + 1e-12)])
+    assert found.error_s == 0
+    assert found.offset_s == pytest.approx(0.3)
+
+
 def test_a_clock_that_was_set_is_an_error_and_a_measurement_stays_fresh_for_a_while() -> None:
     with pytest.raises(SuiteError, match=r"contradict each other by 0\.800000 s"):
         offset_of([Sample(0.0, 0.0, 0.1), Sample(1.0, 2.0, 1.2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -11,11 +12,13 @@ from fixtures.errors import UsageError
 from fixtures.verdicts import Verdict
 from reports.__main__ import main
 from reports.junit import document
-from reports.record import Problem, RunFinished
+from reports.outputs import OUTPUTS
+from reports.record import Event, Problem, RunFinished
 from reports.results import results
 from reports.summary import rerun_command, summary
 from tests.unit import records
 
+ROOT = Path(__file__).resolve().parents[2]
 P, F, E = Verdict.PASS, Verdict.FAIL, Verdict.ERROR
 N, U = Verdict.NOT_OBSERVABLE, Verdict.UNSUPPORTED
 
@@ -72,27 +75,47 @@ def test_a_record_that_breaks_off_before_the_cases_is_refused() -> None:
 
 def test_junit_has_one_testcase_per_case() -> None:
     root = ET.fromstring(document(results(records.whole_run(P, F, E, U))))
-    suite = root[0]
-    assert [suite.get(key) for key in ("tests", "failures", "errors", "skipped", "time")] == [
-        "4",
-        "1",
-        "1",
-        "1",
-        "9.000",
+    assert [root.get(key) for key in ("tests", "failures", "errors", "time")] == ["4", "1", "1", "9.000"]
+    assert [
+        [suite.get(key) for key in ("name", "tests", "failures", "errors", "skipped", "time")] for suite in root
+    ] == [
+        ["cluster_ip", "2", "1", "0", "0", "1.000"],
+        ["dns", "2", "0", "1", "1", "1.000"],
     ]
-    cases = suite.findall("testcase")
+    cases = root.findall("testsuite/testcase")
     assert [(case.get("classname"), case.get("name"), case.get("time")) for case in cases] == [
         ("cluster_ip", "test_port[IPv4]", "0.500"),
         ("cluster_ip", "test_port[a::b]", "0.500"),
         ("dns", "test_name", "0.500"),
         ("dns", "test_name[x]", "0.500"),
     ]
-    children = [case[-1] for case in cases[1:]]
+    children = [case[0] for case in cases[1:]]
     assert [(child.tag, child.get("message")) for child in children] == [
         ("failure", "because of 1"),
         ("error", "because of 2"),
         ("skipped", "unsupported: because of 3"),
     ]
+
+
+def test_the_totals_of_junit_are_those_of_the_catalogue() -> None:
+    # The full profile is without load, which has a profile of its own.
+    resolved = [ROOT / f"conformance/profiles/resolved/{name}.txt" for name in ("full", "throughput")]
+    ids = [case for file in resolved for case in file.read_text("utf-8").splitlines()]
+    promise = records.collected().promises[0].model_copy(update={"cases": tuple(ids)})
+    events: list[Event] = [records.started(), records.collected(promises=(promise,))]
+    events += [records.finished(promise.id, case, P) for case in ids]
+    stated = re.search(r"(\d+) cases", (ROOT / "docs/CATALOG.md").read_text("utf-8"))
+    assert stated
+    assert ET.fromstring(document(results(events))).get("tests") == stated[1]
+
+
+def test_junit_has_properties_where_every_viewer_takes_them() -> None:
+    root = ET.fromstring(document(results([records.started(seed=7), *records.whole_run(P, P, P, P)[1:]])))
+    of_suites = [{p.get("name"): p.get("value") for p in suite.findall("properties/property")} for suite in root]
+    assert of_suites[0] == of_suites[1]
+    assert of_suites[0]["seed"] == "7"
+    assert root.findall("testsuite/testcase/properties") == []
+    assert "[[PROPERTY|requirement=cluster_ip.port]]" in (root.findtext("testsuite/testcase/system-out") or "")
 
 
 def test_characters_that_xml_cannot_hold_do_not_break_junit() -> None:
@@ -109,7 +132,7 @@ def test_rendering_again_gives_the_same_bytes(tmp_path: Path, capsys: pytest.Cap
     records.write(tmp_path, records.whole_run(P, F, E, U))
     assert main(["render", str(tmp_path)]) == 0
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(first) == {"run.jsonl", "junit.xml", "summary.txt"}
+    assert set(first) == {"run.jsonl", *OUTPUTS}
     assert main(["render", str(tmp_path)]) == 0
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
     assert capsys.readouterr().out.encode() == first["summary.txt"] * 2

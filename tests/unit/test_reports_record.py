@@ -11,12 +11,16 @@ import pytest
 from fixtures.errors import UsageError
 from fixtures.verdicts import Verdict
 from reports import record
-from reports.__main__ import SCHEMA
+from reports.__main__ import SCHEMAS
 from tests.unit import records
 
+FOLDER = Path(record.__file__).parent
+SCHEMA = FOLDER / "run.schema.json"
 
-def test_the_committed_schema_is_current() -> None:
-    assert SCHEMA.read_text("utf-8") == record.schema(), "run python -m reports schema"
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_committed_schemas_are_current(name: str) -> None:
+    assert (FOLDER / name).read_text("utf-8") == SCHEMAS[name](), "run python -m reports schema"
 
 
 def test_what_is_written_is_read_back_and_fits_the_schema(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.turns import FOLDER, turn
+from fixtures.turns import FOLDER, Turns
 
 
 def is_free(file: Path) -> bool:
@@ -26,7 +26,7 @@ def test_two_tests_share_the_cluster(tmp_path: Path) -> None:
     both = threading.Barrier(2, timeout=10)
 
     def share() -> None:
-        with turn(tmp_path, alone=False):
+        with Turns(tmp_path).turn(alone=False):
             both.wait()
 
     with ThreadPoolExecutor() as pool:
@@ -39,11 +39,11 @@ def test_one_that_waits_to_be_alone_goes_before_those_that_come_after_it(tmp_pat
     order: list[str] = []
 
     def take(name: str, *, alone: bool) -> None:
-        with turn(tmp_path, alone=alone):
+        with Turns(tmp_path).turn(alone=alone):
             order.append(name)
 
     with ThreadPoolExecutor() as pool:
-        with turn(tmp_path, alone=False):
+        with Turns(tmp_path).turn(alone=False):
             waiting = pool.submit(take, "alone", alone=True)
             while is_free(tmp_path / FOLDER / "turnstile"):
                 threading.Event().wait(0.01)
@@ -57,7 +57,28 @@ def test_one_that_waits_to_be_alone_goes_before_those_that_come_after_it(tmp_pat
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_turn_is_given_back_when_the_test_raises(tmp_path: Path, alone: bool) -> None:
-    with pytest.raises(KeyError), turn(tmp_path, alone=alone):
+    with pytest.raises(KeyError), Turns(tmp_path).turn(alone=alone):
         raise KeyError
     assert is_free(tmp_path / FOLDER / "cluster")
     assert is_free(tmp_path / FOLDER / "turnstile")
+
+
+@pytest.mark.timeout(60)
+def test_what_joins_a_turn_of_its_process_goes_before_one_that_waits_to_be_alone(tmp_path: Path) -> None:
+    own, order = Turns(tmp_path), list[str]()
+
+    def take_alone(turns: Turns) -> None:
+        with turns.turn(alone=True):
+            order.append("alone")
+
+    with ThreadPoolExecutor() as pool:
+        with own.turn(alone=False):
+            others = [pool.submit(take_alone, turns) for turns in (Turns(tmp_path), own)]
+            while is_free(tmp_path / FOLDER / "turnstile"):
+                threading.Event().wait(0.01)
+            with own.turn(alone=False):
+                order.append("joined")
+        for other in others:
+            other.result()
+    assert order == ["joined", "alone", "alone"]
+    assert is_free(tmp_path / FOLDER / "cluster")

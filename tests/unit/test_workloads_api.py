@@ -303,11 +303,42 @@ def test_only_the_runs_own_and_expired_namespaces_are_deleted(api: Api, script: 
     script.replies = [
         ("GET /api/v1/namespaces", 200, listed(*found)),
         ("GET /api/v1/namespaces", 200, listed()),
+        *contents_of_own(),
         ("DELETE /api/v1/namespaces/own", 200, {"kind": "Status"}),
         ("DELETE /api/v1/namespaces/old", 200, {"kind": "Status"}),
     ]
     Namespaces(api, "me").delete_all()
     assert [path for method, path, _ in script.seen if method == "DELETE"] == [
-        "/api/v1/namespaces/own",
         "/api/v1/namespaces/old",
+        "/api/v1/namespaces/own",
+        *EMPTYING,
     ]
+
+
+EMPTYING = ["/api/v1/namespaces/own/services/web", "/api/v1/namespaces/own/pods/web-1?gracePeriodSeconds=1"]
+
+
+def contents_of_own() -> Replies:
+    """A Service and a pod in the namespace `own`, which are gone when it is looked at again."""
+    replies: Replies = []
+    for plural, name in (("services", "web"), ("pods", "web-1")):
+        metadata = {"uid": name, "name": name, "resourceVersion": "1"}
+        path = f"/api/v1/namespaces/own/{plural}"
+        replies += [
+            (f"GET {path}", 200, listed({"metadata": metadata, "spec": {}, "status": {}})),
+            (f"GET {path}", 200, listed()),
+            (f"DELETE {path}/{name}", 200, {"kind": "Status"}),
+        ]
+    return replies
+
+
+def test_emptied_namespaces_may_linger(api: Api, script: Script) -> None:
+    metadata = {"uid": "own", "name": "own", "labels": {RUN_ID_LABEL: "me"}, "resourceVersion": "1"}
+    script.replies = [
+        ("GET /api/v1/namespaces", 200, listed({"metadata": metadata})),
+        *contents_of_own(),
+        ("DELETE /api/v1/namespaces/own", 200, {"kind": "Status"}),
+    ]
+    Namespaces(api, "me").delete_all(may_linger=True)
+    assert [path for method, path, _ in script.seen if method == "DELETE"] == ["/api/v1/namespaces/own", *EMPTYING]
+    assert len([path for method, path, _ in script.seen if method == "GET" and "/namespaces?" in path]) == 1

@@ -1,0 +1,1 @@
+"""Promises of clients that come back to the same pod."""

@@ -1,0 +1,1 @@
+"""Promises of what Azure's cloud controller makes, in Azure Resource Manager, of Services of type LoadBalancer."""

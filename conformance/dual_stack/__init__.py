@@ -1,0 +1,1 @@
+"""Promises about the IP families of a Service."""

@@ -1,0 +1,1 @@
+"""Promises of Services that are another name for something outside the cluster."""

@@ -1,0 +1,1 @@
+"""Promises of Services without a cluster IP: names that lead to the pods themselves."""

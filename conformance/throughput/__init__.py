@@ -1,0 +1,1 @@
+"""What Services carry, measured with Locust."""

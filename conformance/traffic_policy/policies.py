@@ -1,0 +1,125 @@
+"""The Services of this chapter, and who must answer under each policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from conformance.judge import Answers
+from fixtures.api import Object
+from fixtures.clusters import ClusterInfo
+from fixtures.prober.plan import Protocol
+from fixtures.prober.vantages import PodVantage, Vantage
+from fixtures.verdicts import NotObservable, Unsupported
+from fixtures.workloads.services import Service
+from fixtures.workloads.web import Pod, Web
+
+HTTP_AND_UDP = (
+    {"name": "web", "port": 80, "targetPort": 80, "protocol": "TCP"},
+    {"name": "web-udp", "port": 80, "targetPort": 80, "protocol": "UDP"},
+)
+ZONE_LABEL = "topology.kubernetes.io/zone"
+DISTRIBUTIONS = ("PreferSameZone", "PreferSameNode")
+DISTRIBUTED_SINCE = (1, 35)
+"""The version in which both values are there without a feature gate (KEP-3015)."""
+
+Policy = Literal["Cluster", "Local"]
+
+
+class Wanted(NamedTuple):
+    """A Service to make: its manifest, and what differs in its spec."""
+
+    manifest: str
+    spec: Object
+
+
+def _wanted(inside: Policy, outside: Policy | None) -> Wanted:
+    """A Service with a policy for traffic from inside, and one, if it has node ports, for traffic from outside."""
+    if outside is None:
+        return Wanted("cluster-ip", {"internalTrafficPolicy": inside})
+    spec = {"internalTrafficPolicy": inside, "externalTrafficPolicy": outside, "ports": list(HTTP_AND_UDP)}
+    return Wanted("node-port", spec)
+
+
+POLICIES: dict[str, Wanted] = {
+    "internal Local": _wanted("Local", None),
+    "Cluster and Cluster": _wanted("Cluster", "Cluster"),
+    "Cluster and Local": _wanted("Cluster", "Local"),
+    "Local and Cluster": _wanted("Local", "Cluster"),
+    "Local and Local": _wanted("Local", "Local"),
+}
+"""By name: the policy inside, and the one outside."""
+CONTROL = "Cluster and Cluster"
+"""Answers everywhere."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """Two ready pods on two nodes, and Services in front of them; a test must leave them as they are."""
+
+    cluster: ClusterInfo
+    web: Web
+    pods: tuple[Pod, ...]
+    made: dict[str, Service]
+    """By the names of POLICIES."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of the pods."""
+        return frozenset(pod.name for pod in self.pods)
+
+    def on(self, node: str | None) -> frozenset[str]:
+        """The names of the pods on a node."""
+        return frozenset(pod.name for pod in self.pods if pod.node == node)
+
+    def from_inside(
+        self, name: str, policy: Policy, vantages: Sequence[PodVantage], protocol: Protocol
+    ) -> list[Answers]:
+        """Who answers each vantage at the ClusterIPs of a Service with this policy for traffic from inside."""
+        targets = [self.made[name].by_address(protocol, 80, family) for family in self.cluster.families]
+        control = [self.made[CONTROL].by_address("http", 80, self.cluster.families[0])]
+        pods = [self.names if policy == "Cluster" else self.on(vantage.node) for vantage in vantages]
+        return [Answers(vantage, targets, who, control) for vantage, who in zip(vantages, pods, strict=True)]
+
+    def from_outside(self, name: str, policy: Policy, client: Vantage, protocol: Protocol) -> list[Answers]:
+        """Who answers a client at the node port of each node of a Service with this policy for traffic from outside."""
+        port = "web-udp" if protocol == "udp" else "web"
+        targets = [self.made[name].on_nodes(self.cluster, protocol, f, port) for f in self.cluster.families]
+        control = self.made[CONTROL].on_nodes(self.cluster, "http", self.cluster.families[0])[:1]
+        pods = [self.names if policy == "Cluster" else self.on(node.name) for node in self.cluster.nodes]
+        by_node = zip(zip(*targets, strict=True), pods, strict=True)
+        return [Answers(client, of_node, who, control) for of_node, who in by_node]
+
+
+def must_know_distribution(cluster: ClusterInfo) -> None:
+    """Raises Unsupported for a Kubernetes that is older than DISTRIBUTED_SINCE."""
+    found = re.match(r"v?(\d+)\.(\d+)", cluster.kubernetes_version)
+    if found and tuple(map(int, found.groups())) < DISTRIBUTED_SINCE:
+        since = ".".join(map(str, DISTRIBUTED_SINCE))
+        raise Unsupported(f"Kubernetes {cluster.kubernetes_version}: {' and '.join(DISTRIBUTIONS)} are of {since}")
+
+
+def zones_of(nodes: Sequence[Object]) -> dict[str, str]:
+    """The zone of each Node that has the label of one."""
+    named = {node["metadata"]["name"]: (node["metadata"].get("labels") or {}).get(ZONE_LABEL) for node in nodes}
+    return {name: zone for name, zone in named.items() if zone}
+
+
+def preferred(policies: Policies, node: str | None, zones: dict[str, str], distribution: str) -> frozenset[str]:
+    """The names of the pods that a client on a node must be answered by.
+
+    The nearest there are: with PreferSameNode those of its node, then, with both, those of its zone, then all
+    (KEP-3015; kubernetes.io: Service, Traffic distribution).
+    """
+    same_node = policies.on(node) if distribution == "PreferSameNode" else frozenset()
+    zone = zones.get(node or "")
+    same_zone = frozenset(pod.name for pod in policies.pods if zone and zones.get(pod.node) == zone)
+    return same_node or same_zone or policies.names
+
+
+def must_make_a_difference(policies: Policies, expected: Sequence[frozenset[str]]) -> None:
+    """Raises NotObservable where everybody would be answered by all pods anyway."""
+    if all(pods == policies.names for pods in expected):
+        raise NotObservable(f"the pods' nodes are of one zone, or of none: {[pod.node for pod in policies.pods]}")

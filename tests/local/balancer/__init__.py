@@ -1,0 +1,1 @@
+"""The emulated load balancer with real packets: namespaces and plain servers, no Kubernetes."""

@@ -1,0 +1,197 @@
+"""What is said of load: ratios, losses, spread, fairness; and when the generator is called the limit."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.checks.throughput import carries, fair, interval, no_losses, quick, spread, undecided
+from fixtures.history import History, takes_of
+from fixtures.loads import GROWTH, Effort, LoadBlock, LoadRow, LoadRows, LoadTarget, Take, quantile_ms
+from fixtures.verdicts import Verdict
+from tests.unit.made_probes import PROVEN, TOKEN
+
+WORKERS = ("w1", "w2")
+SECONDS, DUE = 5, 200.0
+
+
+def bucket(ms: float) -> int:
+    """Where a time is counted."""
+    return round(math.log(ms, GROWTH))
+
+
+def take(
+    label: str,
+    per_s: float = DUE,
+    *,
+    ms: float = 2.0,
+    failed: dict[str, int] | None = None,
+    pods: dict[str, int] | None = None,
+    cpu: float = 0.4,
+    late_ms: float = 2.0,
+    names: tuple[str, ...] = ("t",),
+    by_name: tuple[float, ...] = (1.0,),
+) -> Take:
+    """A block of which each worker reports once, with so many answers a second."""
+    targets = tuple(LoadTarget(name=name, url="http://t/", token=TOKEN) for name in names)
+    block = LoadBlock(
+        id=label, label=label, seconds=SECONDS, users=4, rate_per_s=DUE, connection="new", targets=targets
+    )
+    reports = []
+    for worker in WORKERS:
+        rows = []
+        for second in range(SECONDS + 1):
+            for name, share in zip(names, by_name, strict=True):
+                ok = round(per_s * share / len(WORKERS))
+                lost = {k: v for k, v in (failed or {}).items() if second == 2 and worker == "w1"}
+                said = {k: v for k, v in (pods or {}).items() if second == 2}
+                rows.append(LoadRow(second=second, target=name, ok=ok, failed=lost, took={bucket(ms): ok}, pods=said))
+        effort = Effort(second=SECONDS, cpu=cpu if worker == "w1" else 0.1, waited=0.0, lags={bucket(late_ms): 100})
+        reports.append(LoadRows(block=label, worker=worker, rows=tuple(rows), effort=effort, done=True))
+    return Take(block, 0.0, tuple(reports))
+
+
+def turns(per_s: float, *, direct: float = DUE, **how: float) -> list[Take]:
+    """Direct and a Service in turn, three pairs."""
+    made = [take("direct", direct), take("ClusterIP", per_s, **how)] * 3  # type: ignore[arg-type]
+    return [*made, take("direct", direct)]
+
+
+def verdict(takes: list[Take]) -> Verdict:
+    """Of a budget of 0.9."""
+    return carries(takes, "ClusterIP", at_least=0.9, generator_per_s=400).verdict
+
+
+def test_the_warm_up_and_what_ends_too_late_are_dropped() -> None:
+    made = take("direct")
+    assert {row.second for row in made.judged} == {1, 2, 3, 4}
+    assert made.per_s() == DUE
+
+
+@given(st.floats(1, 2 * DUE))
+@PROVEN
+def test_a_service_passes_at_the_budget_and_fails_below(per_s: float) -> None:
+    found = verdict(turns(per_s))
+    assert found is (Verdict.PASS if round(per_s / 2) * 2 / DUE >= 0.9 else Verdict.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"cpu": 0.95}, "1 of 2 workers had no processor time left"),
+        ({"late_ms": 95.0}, "2 of 2 workers were late"),
+    ],
+)
+def test_a_generator_at_its_limit_is_neither_pass_nor_fail(how: dict[str, float], words: str) -> None:
+    found = carries(turns(100, **how), "ClusterIP", at_least=0.9, generator_per_s=400)
+    assert found.verdict is Verdict.NOT_OBSERVABLE
+    assert found.sentence.startswith(f"the generator was the limit: {words}")
+    assert verdict(turns(DUE, **how)) is Verdict.PASS
+
+
+def test_losses_are_not_blamed_on_a_busy_generator() -> None:
+    made = [take("direct"), take("ClusterIP", 100, cpu=0.95, failed={"timeout": 9})] * 3
+    found = carries([*made, take("direct")], "ClusterIP", at_least=0.9, generator_per_s=400)
+    assert found.verdict is Verdict.FAIL
+
+
+def test_slow_pods_are_not_called_a_generator_limit() -> None:
+    found = carries(turns(100, direct=100), "ClusterIP", at_least=0.9, generator_per_s=400)
+    assert found.verdict is Verdict.NOT_OBSERVABLE
+    assert found.sentence.startswith("the pods were the limit")
+
+
+def test_pairs_that_are_too_unequal_are_undecided_until_there_are_more() -> None:
+    unequal = [made for rate in (170, 100, 140) for made in (take("direct"), take("ClusterIP", rate))]
+    assert undecided([*unequal, take("direct")], "ClusterIP", 0.9)
+    assert not undecided([*unequal * 3, take("direct")], "ClusterIP", 0.9)
+    assert verdict([*unequal * 3, take("direct")]) is Verdict.FAIL
+    assert not undecided(turns(DUE), "ClusterIP", 0.9)
+
+
+def test_too_few_pairs_are_an_error() -> None:
+    assert verdict(turns(DUE)[:3]) is Verdict.ERROR
+    assert verdict([]) is Verdict.ERROR
+
+
+def test_ratios_that_differ_widely_say_nothing() -> None:
+    made = turns(DUE)
+    made[1], made[3] = take("ClusterIP", 60), take("ClusterIP", 160)
+    assert verdict(made) is Verdict.ERROR
+
+
+def test_an_interval_is_as_the_table_says() -> None:
+    low, high = interval([0.9, 1.0, 1.1])
+    width = 4.303 * 0.1 / math.sqrt(3)
+    assert low == pytest.approx(1 - width)
+    assert high == pytest.approx(1 + width)
+    assert interval([1.0]) == (-math.inf, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        ({}, Verdict.PASS),
+        ({"refused": 1}, Verdict.FAIL),
+        ({"generator out of ports": 3}, Verdict.NOT_OBSERVABLE),
+        ({"generator out of ports": 3, "reset": 1}, Verdict.FAIL),
+    ],
+)
+def test_one_loss_is_a_failure_unless_it_is_the_generators(failed: dict[str, int], expected: Verdict) -> None:
+    found = no_losses([take("ClusterIP", failed=failed)], "at all")
+    assert found.verdict is expected
+    assert all(name in found.sentence for name in failed)
+
+
+def test_few_requests_prove_nothing() -> None:
+    assert no_losses([take("ClusterIP", 10)], "at all").verdict is Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ({"a": 500, "b": 500}, Verdict.PASS),
+        ({"a": 700, "b": 300}, Verdict.FAIL),
+        ({"a": 500, "b": 500, "c": 1}, Verdict.FAIL),
+        ({"a": 5, "b": 5}, Verdict.ERROR),
+    ],
+)
+def test_connections_are_spread(pods: dict[str, int], expected: Verdict) -> None:
+    assert spread([take("ClusterIP", pods=pods)], shares={"a": 0.5, "b": 0.5}, margin=0.1).verdict is expected
+
+
+@pytest.mark.parametrize(
+    ("ms", "late_ms", "expected"),
+    [(3.0, 2.0, Verdict.PASS), (60.0, 2.0, Verdict.FAIL), (60.0, 90.0, Verdict.NOT_OBSERVABLE)],
+)
+def test_what_a_service_adds_is_judged(ms: float, late_ms: float, expected: Verdict) -> None:
+    found = quick(turns(DUE, ms=ms, late_ms=late_ms), "ClusterIP", added_p50_ms=10, added_p99_ms=100)
+    assert found.verdict is expected
+
+
+@pytest.mark.parametrize(("shares", "expected"), [((0.5, 0.5), Verdict.PASS), ((0.8, 0.2), Verdict.FAIL)])
+def test_two_services_share(shares: tuple[float, float], expected: Verdict) -> None:
+    assert fair(take("two", names=("a", "b"), by_name=shares), margin=0.1).verdict is expected
+
+
+@given(st.lists(st.floats(0.02, 1e5), min_size=1, max_size=50), st.sampled_from([0.5, 0.9, 0.99]))
+@PROVEN
+def test_quantiles_are_right_to_five_percent(values: list[float], q: float) -> None:
+    counted: dict[int, int] = {}
+    for value in values:
+        counted[bucket(value)] = counted.get(bucket(value), 0) + 1
+    exact = sorted(values)[math.ceil(q * len(values)) - 1]
+    assert quantile_ms(counted, q) == pytest.approx(exact, rel=0.05)
+
+
+def test_a_record_gives_its_blocks_again() -> None:
+    history, made = History(), take("ClusterIP")
+    history.add(made.block)
+    for report in made.reports:
+        history.add(report)
+    (found,) = history.takes
+    assert (found.block, found.reports) == (made.block, made.reports)
+    assert takes_of(history.lines) == (found,)
