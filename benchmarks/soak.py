@@ -30,6 +30,7 @@ from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
 from fixtures.interrupts import sigterm_as_interrupt
 from fixtures.profiles import NAMES
+from fixtures.requirements import CHAPTERS
 from fixtures.verdicts import Verdict
 from reports.results import Results, load
 
@@ -195,6 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = CommandParser(prog="python -m benchmarks.soak", description="The suite on a healthy cluster, repeatedly.")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="per stress (default: %(default)s)")
     parser.add_argument("--profile", default="core", metavar="NAME", help="of the suite (default: %(default)s)")
+    parser.add_argument("--chapter", action="append", default=[], metavar="NAME", help="only this chapter; repeatable")
     parser.add_argument(
         "--stress", action="append", metavar="KIND", help=f"{', '.join(STRESSES)}; repeatable (default: none)"
     )
@@ -209,8 +211,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         stresses = arguments.stress or ["none"]
         if unknown := [kind for kind in stresses if kind not in STRESSES]:
             raise UsageError(f"--stress: found {unknown[0]!r}; allowed is {', '.join(STRESSES)}")
+        if unknown := [name for name in arguments.chapter if name not in CHAPTERS]:
+            raise UsageError(f"--chapter: found {unknown[0]!r}; allowed is {', '.join(CHAPTERS)}")
         check_root()
-        wanted = [f"--profile={arguments.profile}", "-n", str(arguments.n)]
+        chapters = [f"--chapter={name}" for name in arguments.chapter]
+        wanted = [f"--profile={arguments.profile}", "-n", str(arguments.n), *chapters]
         undo = sigterm_as_interrupt()
         try:
             return soak(arguments.runs, stresses, wanted, arguments.cluster_name, Console(width=100))

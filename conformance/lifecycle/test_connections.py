@@ -38,7 +38,7 @@ def test_connections_end_with_their_pod(stage: Stage, way: Way) -> None:
 @judges(ABRUPT_DELETION)
 @for_each_held_way
 def test_connections_outlive_other_pods(stage: Stage, way: Way) -> None:
-    """Fault: `path_flaps`."""
+    """Fault: `paths_closed_at_loss`."""
     take = stage.take(ABRUPT_DELETION)
     pods = take.names_of("before") - take.names_of("gone")
     must_hold(take.history, sessions_unbroken(take.of(way), pods, since=take.began_at, until=take.ended_at))

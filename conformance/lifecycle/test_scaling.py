@@ -67,7 +67,7 @@ def test_scaling_to_one_pod_and_back(stage: Stage, way: Way) -> None:
 @judges(TO_ONE_AND_BACK)
 @for_each_held_way
 def test_connections_survive_scaling(stage: Stage, way: Way) -> None:
-    """Fault: `path_flaps`."""
+    """Fault: `paths_closed_at_loss`."""
     take = stage.take(TO_ONE_AND_BACK)
     survivors = take.names_of("survivor")
     must_hold(take.history, sessions_unbroken(take.of(way), survivors, since=take.began_at, until=take.ended_at))

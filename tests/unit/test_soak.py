@@ -68,6 +68,7 @@ def test_the_disk_is_loaded_as_long_as_asked(tmp_path: Path, monkeypatch: pytest
         (["--runs", "0"], "--runs, -n: found 0 and 2"),
         (["--profile", "smok"], "--profile: found 'smok'; allowed is smoke, core, full"),
         (["--stress", "heat"], f"--stress: found 'heat'; allowed is {', '.join(STRESSES)}"),
+        (["--chapter", "lifecycles"], "--chapter: found 'lifecycles'; allowed is cluster_ip"),
         (["--runs", "many"], "--runs: invalid int value"),
     ],
 )
