@@ -42,7 +42,7 @@ def mortal(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
 def test_flows_of_datagrams_leave_a_pod_that_ended(
     judge: Judge, mortal: Web, cluster: ClusterInfo, budgets: Budgets, inside_vantages: tuple[PodVantage, ...]
 ) -> None:
-    """Fault: `proxy_frozen_once_ready`, kube-proxy of one node stops before: its flows stay where they are."""
+    """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before: its flows stay where they are."""
     service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
     pods = mortal.wait_until_serving()
     judge.services.must_have_endpoints(service, pods)

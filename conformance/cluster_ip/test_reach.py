@@ -86,9 +86,12 @@ def test_pods_see_who_calls(
 
 
 def documentation_address(family: IPFamily) -> str:
-    """An address that is nobody's (RFC 5737, RFC 9637), drawn so that two runs do not meet."""
-    drawn = secrets.randbelow(250) + 1
-    return f"203.0.113.{drawn}" if family is IPFamily.IPV4 else f"3fff::{drawn:x}"
+    """An address that is nobody's (RFC 5737, RFC 9637), drawn so that two runs do not meet.
+
+    Of the network for documents that the built-in cluster has no use for: load balancers have another.
+    """
+    drawn = secrets.randbelow(240) + 10
+    return f"192.0.2.{drawn}" if family is IPFamily.IPV4 else f"3fff::{drawn:x}"
 
 
 @requirement(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.long
 @judges(ABRUPT_DELETION)
 @for_each_held_way
 def test_connections_end_with_their_pod(stage: Stage, way: Way) -> None:
-    """Fault: `ends_hidden`, one node drops the packets that end a connection."""
+    """Fault: `ends_hidden`, every node drops the packets that end a connection."""
     take = stage.take(ABRUPT_DELETION)
     (pod,) = take.names_of("gone")
     within_s = stage.budgets.established_break_s

@@ -49,7 +49,7 @@ def test_a_pod_that_shuts_down_gracefully(stage: Stage, way: Way) -> None:
 @judges(ABRUPT_DELETION)
 @for_each_request_way
 def test_a_pod_that_ends_at_once(stage: Stage, way: Way) -> None:
-    """Fault: `proxy_frozen_once_ready`, kube-proxy of one node stops before the pod goes: the node keeps to it."""
+    """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before the pod goes: the nodes keep to it."""
     take = stage.take(ABRUPT_DELETION)
     must_have_lost_at_most(take, way, stage.budgets.endpoint_removal_s)
 

@@ -127,7 +127,7 @@ class Front:
         pairs = [(vantage, targets) for vantage in vantages]
         limit_s = max(self.budgets.service_creation_s, self.budgets.load_balancer_health_s)
         rate_per_s = SETTLING_RATE_PER_S * len(targets)
-        with self.probing.during(pairs, rate_per_s=rate_per_s, longest_s=2 * limit_s) as under_way:
+        with self.probing.during(pairs, rate_per_s=rate_per_s, longest_s=2 * limit_s, judged=False) as under_way:
             under_way.wait_until_quiet(since=time.time(), quiet_s=SETTLED_S, timeout_s=limit_s)
 
     def must_reach(

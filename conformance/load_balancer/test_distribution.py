@@ -7,7 +7,7 @@ import pytest
 from conformance.load_balancer.front import Front
 from conformance.spreading import must_be_even, must_be_kept_evenly
 from fixtures.checks.clients import always_one_pod
-from fixtures.checks.distribution import connections_needed, distribution, even_shares
+from fixtures.checks.distribution import connections_to_make, distribution, even_shares
 from fixtures.checks.holding import must_hold
 from fixtures.checks.hops import by_hop
 from fixtures.checks.reachability import connections_to_see_all
@@ -68,7 +68,7 @@ def test_new_connections_come_by_every_node(front: Front, cluster: ClusterInfo) 
     front.settle([target], [front.outside])
     shares = even_shares([node.name for node in cluster.nodes])
     margin = min(front.budgets.distribution_margin, min(shares.values()) / 2)
-    count = connections_needed(shares, margin)
+    count = connections_to_make(shares, margin)
     batches = front.probing.run([target], [front.outside], count=count, rate_per_s=RATE_PER_S)
     hops = by_hop(batches, front.node_by_address)
     must_hold(front.history, distribution(hops, shares=shares, margin=margin, token=front.web.token))

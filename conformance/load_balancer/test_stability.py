@@ -63,7 +63,7 @@ def must_have_kept_its_ip(take: Take) -> None:
 )
 @judges(SURGE)
 def test_the_external_ip_outlives_its_pods(stage: Stage) -> None:
-    """Fault: `external_ip_moves`, Services are said to have another address after a while."""
+    """Fault: `external_ip_moves`, a Service is said to have another address once it or its pods change."""
     must_have_kept_its_ip(stage.take(SURGE))
 
 
@@ -143,7 +143,7 @@ EXCLUSION = Scenario("node excluded", exclude_a_node)
 @judges(EXCLUSION)
 @pytest.mark.disruptive
 def test_an_excluded_node_is_avoided(stage: Stage) -> None:
-    """Fault: `exclusion_forgotten`, the label is taken off nodes at once."""
+    """Fault: `exclusion_lost`, an admission policy takes the label off nodes."""
     take, node = stage.take(EXCLUSION), stage.cluster.nodes[0].name
     addresses = {str(a): n.name for n in stage.cluster.nodes for a in n.addresses}
     others = {n.name for n in stage.cluster.nodes} - {node}

@@ -41,7 +41,7 @@ def silent(probe: Probe) -> bool:
 def test_it_is_given_up_with_its_service(
     *, api: Api, judge: Judge, shared_namespace: str, budgets: Budgets, node_port_client: OutsideVantage
 ) -> None:
-    """Fault: `proxy_frozen_once_ready`, kube-proxy of one node stops before: the node answers on."""
+    """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before: the nodes answer on."""
     web = Web(api, judge.cluster, shared_namespace, shape=Shape(replicas=2, drain_s=0))
     services = [judge.services.create_on_node_port("node-port", NODE_PORTS, selector=web.labels) for _ in range(2)]
     pods = web.wait_until_serving()

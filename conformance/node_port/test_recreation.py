@@ -41,7 +41,7 @@ def ways(service: Service, cluster: ClusterInfo) -> list[Target]:
 def test_it_stops_and_starts_with_its_service(
     api: Api, judge: Judge, shared_namespace: str, pod_vantages: tuple[PodVantage, ...]
 ) -> None:
-    """Fault: `proxy_frozen_once_ready`, kube-proxy of one node stops before the deletion: the node answers on."""
+    """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before the deletion: the nodes answer on."""
     web = Web(api, judge.cluster, shared_namespace, shape=Shape(replicas=PODS, drain_s=0))
     how: dict[str, object] = {"type": "NodePort", "selector": web.labels}
     service, other = (judge.services.create("cluster-ip", **how) for _ in range(2))

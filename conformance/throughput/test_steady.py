@@ -73,7 +73,7 @@ def test_steady_load_loses_nothing(load_stage: LoadStage, service_type: ServiceT
     level=SHOULD,
 )
 def test_connections_are_spread_under_load(load_stage: LoadStage) -> None:
-    """Fault: `unfair`, every node prefers one backend of each Service."""
+    """Fault: `unfair_under_load`, every node prefers one backend of each Service."""
     found, budgets = load_stage.carried("new"), load_stage.ground.budgets
     own = [take for take in found.takes if take.block.label == "ClusterIP"]
     shares = even_shares([pod.name for pod in found.pods])
@@ -87,7 +87,7 @@ def test_connections_are_spread_under_load(load_stage: LoadStage) -> None:
     level=SHOULD,
 )
 def test_answers_stay_quick_at_half_load(load_stage: LoadStage) -> None:
-    """Fault: `detour`, one node sends connections by way of a program that hands everything on 50 ms late."""
+    """Fault: `detour_under_load`, one node sends connections by way of a program that is 200 ms late."""
     found, budgets = load_stage.carried("reused"), load_stage.ground.budgets
     allowed = {"added_p50_ms": budgets.load_added_p50_ms, "added_p99_ms": budgets.load_added_p99_ms}
     must_hold(found.history, quick(found.takes, "ClusterIP", **allowed))

@@ -65,6 +65,13 @@ def run_under(
     return list(results(read(folder)).cases.values())
 
 
+def marks(promises: Sequence[str]) -> list[pytest.MarkDecorator]:
+    """What takes longest is started first; load is measured last and one at a time, for the sake of the processors."""
+    if any(promise.startswith("throughput.") for promise in promises):
+        return [pytest.mark.disruptive]
+    return [pytest.mark.long] if len(promises) > MANY else []
+
+
 def applications() -> list[ParameterSet]:
     """Each fault with the promises that are tried while it lasts: all that it breaks, or one when they are apart."""
     return [
@@ -72,7 +79,7 @@ def applications() -> list[ParameterSet]:
             fault,
             promises,
             id=f"{fault.name}-{promises[0]}" if fault.apart else fault.name,
-            marks=[pytest.mark.long] if len(promises) > MANY else [],
+            marks=marks(promises),
         )
         for fault in FAULTS
         for promises in ([(promise,) for promise in fault.breaks] if fault.apart else [fault.breaks])

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.api import Api
 from fixtures.budgets import FILE, Budgets, chosen
-from fixtures.checks.distribution import connections_needed, distribution, even_shares
+from fixtures.checks.distribution import connections_to_make, distribution, even_shares
 from fixtures.checks.latency import latency
 from fixtures.checks.outage import outage
 from fixtures.clusters.local.cluster import LocalCluster
@@ -139,7 +139,7 @@ def test_the_weights_of_a_balancer(cluster: LocalCluster, stage: Stage, request:
         ordered = sorted(web.wait_until_serving(), key=lambda pod: pod.ips[0])
         shares = {pod.name: weight / 100 for pod, weight in zip(ordered, WEIGHTS, strict=True)}
         even = even_shares(shares)
-        count = max(connections_needed(even, MARGIN), connections_needed(shares, MARGIN))
+        count = max(connections_to_make(even, MARGIN), connections_to_make(shares, MARGIN))
         for _ in range(request.config.getoption("rounds")):
             batches = probing.run_from(pairs, count=count, rate_per_s=RATE_PER_S)
             found = distribution(batches, shares=shares, margin=MARGIN, token=web.token)

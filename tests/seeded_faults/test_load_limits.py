@@ -18,6 +18,7 @@ from fixtures.scenarios.ground import Ground
 from fixtures.verdicts import Verdict
 from fixtures.workloads.namespaces import Namespaces
 
+pytestmark = pytest.mark.disruptive
 ROOT = Path(__file__).parents[2]
 SLOW_MS = 100
 

@@ -16,6 +16,7 @@ from fixtures.checks.distribution import (
     UNFAIR_PASSES,
     accepted,
     connections_needed,
+    connections_to_make,
     distribution,
     even_shares,
     fair_fails,
@@ -89,6 +90,12 @@ def test_uneven_shares_have_their_own_number() -> None:
     n = connections_needed(shares, 0.1)
     assert fair_fails(n, shares.values(), 0.1) <= FAIR_FAILS
     assert connections_needed({"a": 1.0}, 0.1) == math.ceil(math.log(UNFAIR_PASSES) / math.log(0.9))
+
+
+def test_one_connection_of_a_hundred_may_be_lost() -> None:
+    made = connections_to_make(EVEN, 0.1)
+    assert made - made // 100 >= NEEDED
+    assert made < 1.02 * NEEDED
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.checks.throughput import carries, fair, interval, no_losses, quick, spread, undecided
+from fixtures.checks.throughput import carries, fair, interval, no_losses, quick, spread, too_few, undecided
 from fixtures.history import History, takes_of
 from fixtures.loads import GROWTH, Effort, LoadBlock, LoadRow, LoadRows, LoadTarget, Take, quantile_ms
 from fixtures.verdicts import Verdict
@@ -160,7 +160,9 @@ def test_few_requests_prove_nothing() -> None:
     ],
 )
 def test_connections_are_spread(pods: dict[str, int], expected: Verdict) -> None:
-    assert spread([take("ClusterIP", pods=pods)], shares={"a": 0.5, "b": 0.5}, margin=0.1).verdict is expected
+    takes, shares = [take("ClusterIP", pods=pods)], {"a": 0.5, "b": 0.5}
+    assert spread(takes, shares=shares, margin=0.1).verdict is expected
+    assert too_few(takes, shares=shares, margin=0.1) is (expected is Verdict.ERROR)
 
 
 @pytest.mark.parametrize(
