@@ -65,13 +65,13 @@
   reveal();
 
   const theme = document.getElementById("theme");
-  const themes = { "": ["Auto", "as the system has them"], light: ["Light", "light"], dark: ["Dark", "dark"] };
+  const themes = { "": ["Auto", "colours as the system has them"], light: ["Light", "light colours"], dark: ["Dark", "dark colours"] };
   theme.addEventListener("click", () => {
     const names = Object.keys(themes);
     const next = names[(names.indexOf(document.documentElement.dataset.theme || "") + 1) % names.length];
     document.documentElement.dataset.theme = next;
     theme.textContent = themes[next][0];
-    theme.setAttribute("aria-label", `Colours: ${themes[next][1]}`);
+    theme.setAttribute("aria-label", themes[next].join(": "));
   });
 
   addEventListener("keydown", (event) => {
