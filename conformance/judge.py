@@ -21,8 +21,8 @@ from fixtures.workloads.services import Services
 
 SETTLED_S = 1.0
 """For so long everything that is about to be judged has been answered before; or else it is judged as it is."""
-SETTLING_RATE_PER_S = 8.0
-"""Of each target."""
+SETTLING_RATE_PER_S, SETTLING_MOST_PER_S = 8.0, 100.0
+"""Of each target, and of a vantage at most."""
 RATE_PER_S = 200.0
 """Of the probes that are judged, from each vantage: a kernel's table of rules is asked, not the pods' strength."""
 SILENT_CONNECTIONS = 8
@@ -48,8 +48,8 @@ def settle(probing: Probing, pairs: Pairs, pods: Collection[str] = (), *, of: Of
     as it is.
     """
     pairs = [(vantage, targets) for vantage, targets in pairs if targets]
-    rates = [SETTLING_RATE_PER_S * len(targets) for _, targets in pairs]
-    with probing.during(pairs, rate_per_s=rates, longest_s=2 * PROPAGATION_BUDGET_S) as under_way:
+    rates = [min(SETTLING_RATE_PER_S * len(targets), SETTLING_MOST_PER_S) for _, targets in pairs]
+    with probing.during(pairs, rate_per_s=rates, longest_s=2 * PROPAGATION_BUDGET_S, judged=False) as under_way:
         since = time.time()
         under_way.wait_until_quiet(since=since, quiet_s=SETTLED_S, timeout_s=PROPAGATION_BUDGET_S)
         left_s = max(0.0, since + PROPAGATION_BUDGET_S - time.time())

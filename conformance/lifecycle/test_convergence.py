@@ -35,7 +35,7 @@ def come_and_go(scene: Scene) -> None:
         scene.mark(f"out {turn}")
         scene.web.label_pods([pod], traffic=None)
         scene.wait_until_left(pod)
-        scene.mark(f"in {turn}")
+        scene.mark_quiet(f"in {turn}")
         scene.web.label_pods([pod], traffic="on")
         scene.wait_until_joined(pod)
         scene.mark(f"next {turn}")

@@ -29,10 +29,12 @@ def balanced_services(api: Api, cluster: ClusterInfo, two: Web) -> dict[str, Ser
 
 
 @pytest.fixture(scope="session")
-def two_pods(api: Api, two: Web, balanced_services: dict[str, Service]) -> tuple[Pod, ...]:
+def two_pods(
+    api: Api, two: Web, balanced_services: dict[str, Service], first_seen: dict[tuple[str, ...], float]
+) -> tuple[Pod, ...]:
     """The pods, ready and behind the Services."""
     pods = two.wait_until_serving()
-    services = Services(api, two.namespace, History())
+    services = Services(api, two.namespace, History(), first_seen)
     for name, service in balanced_services.items():
         services.must_have_endpoints(service, () if name == "empty" else pods)
     return pods

@@ -119,8 +119,8 @@ class Front:
         """A port of a shared Service's load balancer."""
         return self.service(name).by_external_ip(protocol, port, family)
 
-    def settle(self, targets: Sequence[Target], vantages: Sequence[Vantage]) -> None:
-        """Wait until all of these answer from each vantage, or have had the time that they may take.
+    def settle(self, targets: Sequence[Target], vantages: Sequence[Vantage], pods: Collection[str] = ()) -> None:
+        """Wait until all of these answer from each vantage, by each of `pods`, or have had the time that they may take.
 
         What is judged comes after that, and is judged as it is.
         """
@@ -128,7 +128,10 @@ class Front:
         limit_s = max(self.budgets.service_creation_s, self.budgets.load_balancer_health_s)
         rate_per_s = SETTLING_RATE_PER_S * len(targets)
         with self.probing.during(pairs, rate_per_s=rate_per_s, longest_s=2 * limit_s, judged=False) as under_way:
-            under_way.wait_until_quiet(since=time.time(), quiet_s=SETTLED_S, timeout_s=limit_s)
+            since = time.time()
+            under_way.wait_until_quiet(since=since, quiet_s=SETTLED_S, timeout_s=limit_s)
+            left_s = max(0.0, since + limit_s - time.time())
+            under_way.wait_until_seen(pods, since=since, timeout_s=left_s)
 
     def must_reach(
         self,
@@ -148,8 +151,8 @@ class Front:
             BrokenPromise: not so.
         """
         vantages = vantages or [self.outside]
-        self.settle(targets, vantages)
         expected = self.names if pods is None else pods
+        self.settle(targets, vantages, expected)
         batches = self.probing.run(targets, vantages, count=connections_to_see_all(len(expected)))
         must_hold(self.history, reachability(batches, pods=expected, token=token or self.web.token, pod_port=pod_port))
         return batches

@@ -127,7 +127,7 @@ def exclude_a_node(scene: Scene) -> None:
     scene.keep("after", *scene.pods)
     with scene.disruptions.excluded_node(node):
         scene.wait_until_avoided(node)
-        scene.mark("avoided")
+        scene.mark_quiet("avoided")
 
 
 EXCLUSION = Scenario("node excluded", exclude_a_node)
@@ -147,11 +147,11 @@ def test_an_excluded_node_is_avoided(stage: Stage) -> None:
     take, node = stage.take(EXCLUSION), stage.cluster.nodes[0].name
     addresses = {str(a): n.name for n in stage.cluster.nodes for a in n.addresses}
     others = {n.name for n in stage.cluster.nodes} - {node}
-    until = take.marks["avoided"]
+    since, until = take.quiet_since["avoided"], take.marks["avoided"]
     hops = by_hop(take.of(NEW), addresses)
     must_hold(
         take.history,
-        answered_only_by(hops, pods=others, token=take.token, since=until - QUIET_S, until=until),
+        answered_only_by(hops, pods=others, token=take.token, since=since, until=until),
     )
 
 

@@ -91,7 +91,8 @@ def test_the_health_check_node_port(
         Target(name=f"health of {node.name}", address=node.address(family), port=port, protocol="http", family=family)
         for node in cluster.nodes
     ]
-    batches = front.probing.run(targets, pod_vantages, count=HEALTH_PROBES)
+    converged_at = front.services.must_have_endpoints(front.made[name], () if name == "empty" else front.pods)
+    batches = front.probing.run(targets, pod_vantages, count=HEALTH_PROBES, converged_at=converged_at)
     fit = {f"health of {n.name}": name == "local" and n.name in front.nodes_of_pods for n in cluster.nodes}
     must_hold(front.history, health_said(batches, fit=fit))
 

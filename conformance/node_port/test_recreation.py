@@ -21,6 +21,8 @@ from fixtures.workloads.web import Shape, Web
 PORT_NAMES: dict[Protocol, str] = {"http": "web", "udp": "web-udp"}
 """Of manifests/services/cluster-ip.yaml."""
 PODS = 2
+OWN_NODE_PORTS = range(30010, 30030)
+"""No other test's: nobody else is given a number of these while the Service is away (KEP-3668, the static band)."""
 
 
 def ways(service: Service, cluster: ClusterInfo) -> list[Target]:
@@ -44,7 +46,7 @@ def test_it_stops_and_starts_with_its_service(
     """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before the deletion: the nodes answer on."""
     web = Web(api, judge.cluster, shared_namespace, shape=Shape(replicas=PODS, drain_s=0))
     how: dict[str, object] = {"type": "NodePort", "selector": web.labels}
-    service, other = (judge.services.create("cluster-ip", **how) for _ in range(2))
+    service, other = (judge.services.create_on_node_port("cluster-ip", OWN_NODE_PORTS, **how) for _ in range(2))
     pods, count = web.wait_until_serving(), connections_to_see_all(PODS)
     names, targets, others = {pod.name for pod in pods}, ways(service, judge.cluster), ways(other, judge.cluster)
     since = max(judge.services.must_have_endpoints(each, pods) for each in (service, other))
