@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +16,8 @@ from reports.page.words import shortened
 from reports.results import Results
 
 FILE = "report.html"
+INDENTED = re.compile(r"\n\s+(?=<)")
+"""Space before tags, which the templates have for who reads them. What a run said has no tags: it is escaped."""
 TEMPLATES = Path(__file__).with_name("templates")
 
 SIGNS = {
@@ -78,4 +81,4 @@ def document(results: Results, *, strict: bool = True) -> bytes:
             total=sum(len(chapter.promises) for chapter in chapters),
         )
     )
-    return text.encode("utf-8", "replace")
+    return INDENTED.sub("\n", text).encode("utf-8", "replace")

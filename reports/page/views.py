@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
@@ -59,6 +59,8 @@ class CaseView:
     notes: tuple[str, ...]
     """What of its histories could not be read."""
     loads: tuple[LoadChart, ...] = ()
+    again: bool = False
+    """Whether it passed by the same record as the first case of its promise, which shows what was done."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ def _promise(results: Results, promise: Promise, histories: Histories) -> Promis
     files = dict.fromkeys(file for case in cases for file in case.histories)
     # A case whose scenario had failed before it judged nothing itself: its promise's other cases have the record.
     views = tuple(_case(case, case.histories or tuple(files), histories, alone=len(cases) == 1) for case in cases)
+    views = (*views[:1], *(replace(view, again=_is_again(view, views[0])) for view in views[1:]))
     words = [promise.id, promise.promise, promise.source, str(promise.level), str(verdict)]
     words += [f"{title(case)} {case.first_line}" for case in cases]
     return PromiseView(
@@ -215,6 +218,11 @@ def _promise(results: Results, promise: Promise, histories: Histories) -> Promis
         evidence=tuple(dict.fromkeys(case.evidence for case in cases if case.evidence)),
         search=" ".join(words).lower(),
     )
+
+
+def _is_again(view: CaseView, first: CaseView) -> bool:
+    shown = bool(first.timelines) and first.timelines[0].events != ()
+    return view.case.verdict is Verdict.PASS and shown and view.case.histories == first.case.histories
 
 
 def _panel(case: CaseFinished, timelines: Sequence[Timeline], blamed: Collection[str]) -> Panel | None:
@@ -246,8 +254,12 @@ def _case(case: CaseFinished, files: Sequence[str], histories: Histories, *, alo
         if seen is None or not (strips := strips_of(seen, set(case.params.values()), vantages)):
             continue
         axis = axis_of(seen, strips)
-        timelines.append(timeline(seen, strips, axis))
-        topologies.append(topology(seen, strips, axis, blamed, failed=case.verdict is Verdict.FAIL))
+        drawn = timeline(seen, strips, axis)
+        # Where all went well and nothing was done there is nothing to see but that.
+        if case.verdict is not Verdict.PASS or drawn.faults or drawn.gap_lines:
+            timelines.append(drawn)
+        if case.verdict is not Verdict.PASS:
+            topologies.append(topology(seen, strips, axis, blamed, failed=case.verdict is Verdict.FAIL))
         if any(finding.check == "latency" for finding in case.findings):
             curve = latency_curve(strips, seen.phase("judged"))
             curves += [curve] if curve else []
