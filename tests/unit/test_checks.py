@@ -17,6 +17,7 @@ from fixtures.checks.names import does_not_exist, resolves_to
 from fixtures.checks.reachability import connections_to_see_all, reachability
 from fixtures.checks.refusal import refused
 from fixtures.checks.values import equal, lie_in
+from fixtures.clusters import IPFamily
 from fixtures.errors import BrokenPromise, SuiteError
 from fixtures.history import Finding, History
 from fixtures.probes import Probe, ProbeBatch
@@ -158,6 +159,11 @@ def test_new_connections_are_answered_by_the_right_pods_alone() -> None:
     assert judged(probe("ok", answer("web-a", OTHER_TOKEN))).verdict is Verdict.FAIL
     assert judged(since=1001.5).verdict is Verdict.ERROR, "24 answers are too few"
     assert answered_only_by([], pods=PODS, token=TOKEN, since=0, until=1).verdict is Verdict.ERROR
+
+
+def test_values_are_told_as_yaml_has_them() -> None:
+    found = equal("families", [IPFamily.IPV4], {"families": (IPFamily.IPV6,)})
+    assert (found.expected, found.sentence) == ("families ['IPv4']", "{'families': ('IPv6',)}")
 
 
 def test_values() -> None:
