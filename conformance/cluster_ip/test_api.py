@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from conformance.verbs import Kept, create_three, written
-from fixtures.api import SERVICES, Api, Object
+from fixtures.api import SERVICES, Api, Object, Refused
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
 from fixtures.history import History
 from fixtures.requirements import MUST, requirement
+from fixtures.verdicts import NotObservable
 
 SERVICE: Object = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"name": "a", "port": 80}]}}
 """Without pods."""
+FORBIDDEN = 403
 CONDITION = {
     "type": "conformance.example/Seen",
     "status": "True",
@@ -36,12 +38,7 @@ def test_services_have_all_verbs(api: Api, shared_namespace: str, history: Histo
     kept = create_three(api, SERVICES, shared_namespace, SERVICE)
     names, selector = kept.names, kept.selector
     path = SERVICES.path(shared_namespace, names[0])
-    everywhere = [item["metadata"]["name"] for item in api.list_all(SERVICES, selector=selector)["items"]]
-    must_hold(
-        history,
-        equal("Services of the namespace", names, kept.listed()),
-        equal("Services of all namespaces", names, tuple(sorted(everywhere))),
-    )
+    must_hold(history, equal("Services of the namespace", names, kept.listed()))
     api.patch(SERVICES, names[0], {"spec": {"sessionAffinity": "ClientIP"}}, shared_namespace)
     must_show(kept, {"sessionAffinity": "ClientIP"})
     found = api.get(SERVICES, names[0], shared_namespace)
@@ -59,3 +56,23 @@ def test_services_have_all_verbs(api: Api, shared_namespace: str, history: Histo
         equal("affinity after a change of the status", "ClientIP", after["spec"]["sessionAffinity"]),
         equal("Services that are left", (), kept.listed()),
     )
+
+
+@requirement(
+    "cluster_ip.is_found_in_all_namespaces",
+    promise="A list of the Services of all namespaces shows those with a label, in whatever namespace they are.",
+    source="test/e2e/network/service.go: should find a service from listing all namespaces",
+    level=MUST,
+)
+def test_it_is_found_in_all_namespaces(api: Api, shared_namespace: str, history: History) -> None:
+    """Fault: `settings_ignored`, an admission policy by which new Services lose their labels."""
+    kept = create_three(api, SERVICES, shared_namespace, SERVICE)
+    try:
+        found = api.list_all(SERVICES, selector=kept.selector)["items"]
+    except Refused as refused:
+        if refused.status != FORBIDDEN:
+            raise
+        raise NotObservable("there is no right to list Services of all namespaces") from refused
+    listed = sorted((item["metadata"]["namespace"], item["metadata"]["name"]) for item in found)
+    must_hold(history, equal("Services of all namespaces", [(shared_namespace, name) for name in kept.names], listed))
+    api.delete_all(SERVICES, shared_namespace, selector=kept.selector)
