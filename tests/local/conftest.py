@@ -17,6 +17,11 @@ from tests.local.helpers import command, must_succeed
 from tests.local.leftovers import Host, changes_since, host_now, remains_of
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--rights-profile NAME`."""
+    parser.addoption("--rights-profile", default="smoke", help="what runs under few rights (default smoke; core: 8 min)")
+
+
 @pytest.fixture(scope="session")
 def prefix() -> str:
     """What the names of all clusters of this test process start with."""

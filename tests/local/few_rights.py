@@ -16,7 +16,7 @@ from fixtures.clusters.local.processes import in_network_namespace
 from fixtures.clusters.rights import Right
 from tests.local.helpers import ROOT, kubectl, must_succeed
 
-RUN_TIMEOUT_S = 400.0
+RUN_TIMEOUT_S = 1200.0
 USER = "system:serviceaccount:service-conformance:runner"
 ASKED_BY_ALL = ("selfsubjectaccessreviews", "selfsubjectreviews")
 """What every user may ask: the role system:basic-user."""
