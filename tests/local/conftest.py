@@ -19,7 +19,7 @@ from tests.local.leftovers import Host, changes_since, host_now, remains_of
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--rights-profile NAME`."""
-    parser.addoption("--rights-profile", default="smoke", help="what runs under few rights (default smoke; core: 8 min)")
+    parser.addoption("--rights-profile", default="smoke", help="what runs under few rights (default smoke)")
 
 
 @pytest.fixture(scope="session")
