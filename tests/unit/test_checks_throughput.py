@@ -92,6 +92,16 @@ def test_a_generator_at_its_limit_is_neither_pass_nor_fail(how: dict[str, float]
     assert verdict(turns(DUE, **how)) is Verdict.PASS
 
 
+def test_pairs_of_a_generator_that_is_late_now_and_then_are_left_out() -> None:
+    strained = [take("direct"), take("ClusterIP", 60, cpu=0.95)]
+    some = [*strained, take("direct"), take("ClusterIP", 100), take("direct")]
+    assert verdict([*strained, *some]) is Verdict.NOT_OBSERVABLE
+    assert undecided([*strained, *some], "ClusterIP", 0.9)
+    assert not undecided([*strained * 3, take("direct")], "ClusterIP", 0.9), "more would be no better"
+    assert verdict([*strained, *turns(100)]) is Verdict.FAIL
+    assert verdict([*strained, *turns(DUE)]) is Verdict.PASS
+
+
 def test_losses_are_not_blamed_on_a_busy_generator() -> None:
     made = [take("direct"), take("ClusterIP", 100, cpu=0.95, failed={"timeout": 9})] * 3
     found = carries([*made, take("direct")], "ClusterIP", at_least=0.9, generator_per_s=400)
