@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import Figure, Wanted, at_most
 from fixtures.clusters.local.cluster import LocalCluster, attach
 from fixtures.clusters.local.paths import cache_dir, cluster_dir
 from fixtures.clusters.local.preflight import check_root
@@ -27,18 +28,21 @@ REST_S = 30.0
 """How long the cluster is left alone before its memory is read."""
 ANSWER_TIMEOUT_S = 60.0
 
-STEPS = {"API server ready": "API server ready", "Ready after": "three nodes Ready", "DNS ready": "DNS ready"}
+READY = "three nodes Ready"
+STEPS = {"API server ready": "API server ready", "Ready after": READY, "DNS ready": "DNS ready"}
 """Parts of the lines of `up`, and the rows of the table that they end."""
 FIRST_ANSWER = "first Service answering"
 DOWN = "down"
 RSS, PSS = "memory at rest, sum of RSS", "memory at rest, sum of PSS"
-FIGURES = {
-    "three nodes Ready": "≤ 7 s, aim 5 s",
-    FIRST_ANSWER: "≤ 12 s, aim 9 s",
-    DOWN: "≤ 3 s",
-    PSS: "≤ 1.30 GiB",
+WANTED = {
+    READY: Wanted("`up` to three nodes Ready, median", "design 10, issue 3", "s", at_most(7)),
+    FIRST_ANSWER: Wanted("`up` to the first Service answering, median", "design 10, issue 3", "s", at_most(12)),
+    DOWN: Wanted("`down`, median", "design 10, issue 3", "s", at_most(3)),
+    PSS: Wanted("memory of the cluster at rest, shared pages once", "design 10, issue 3", "GiB", at_most(1.3)),
 }
-"""The figures to reach on 2 cores with everything built; PSS counts memory that processes share once."""
+"""The figures to reach on 2 cores with everything built, by row."""
+LEFT = Wanted("left on the machine by clusters that are down", "issue 3", "things", at_most(0))
+ROUNDS = 3
 COLD_FIGURE = "≤ 13:00"
 
 _BUILT = re.compile(r"\] (?P<what>.+): built in (?P<time>\d+:\d\d)")
@@ -122,12 +126,13 @@ def boot_table(rounds: Sequence[Measurements]) -> Table:
     for row in rounds[0]:
         values = [found[row] for found in rounds if row in found]
         spread = (min(values), statistics.median(values), max(values))
-        table.add_row(row, *(shown(row, value) for value in spread), FIGURES.get(row, ""))
+        figure = WANTED[row].asked_for if row in WANTED else ""
+        table.add_row(row, *(shown(row, value) for value in spread), figure)
     return table
 
 
-def boot(repeat: int, console: Console) -> int:
-    """Measure `repeat` rounds and print the table; returns 1 when they left anything on this machine.
+def rounds_of(repeat: int, console: Console) -> tuple[list[Measurements], list[str]]:
+    """Measure `repeat` rounds, printing each, and what they left on this machine, a line for each thing.
 
     Raises:
         SuiteError: a round failed; its cluster is removed.
@@ -149,8 +154,23 @@ def boot(repeat: int, console: Console) -> int:
     finally:
         if cluster_dir(NAME).exists():
             must_succeed(command("down", "--name", NAME))
+    return rounds, [*remains_of(NAME), *changes_since(before)]
+
+
+def figures(console: Console) -> Iterator[Figure]:
+    """The figures of ROUNDS rounds; raises as `rounds_of` does."""
+    rounds, left = rounds_of(ROUNDS, console)
+    for row, wanted in WANTED.items():
+        scale = 2**30 if wanted.unit == "GiB" else 1
+        values = [found[row] / scale for found in rounds if row in found]
+        yield wanted.measured(statistics.median(values), f"{min(values):.2f} to {max(values):.2f}, of {len(values)}")
+    yield LEFT.measured(len(left), "; ".join(left))
+
+
+def boot(repeat: int, console: Console) -> int:
+    """Measure `repeat` rounds and print the table; returns 1 when they left anything; raises as `rounds_of` does."""
+    rounds, left = rounds_of(repeat, console)
     console.print(boot_table(rounds))
-    left = [*remains_of(NAME), *changes_since(before)]
     console.print("\n".join([f"left behind: {len(left)}", *left]), markup=False, highlight=False)
     return 1 if left else 0
 
@@ -177,7 +197,7 @@ def cold(console: Console) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code: 0, 1 (something is left), 3 (our own failure) or 4 (bad input)."""
     parser = CommandParser(prog="python -m benchmarks.boot", description="Time and memory of the local cluster.")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=ROUNDS, metavar="N", help="rounds (default: %(default)s)")
     parser.add_argument("--cold", action="store_true", help="build everything anew in an empty cache instead")
     try:
         arguments = parser.parse_args(argv)

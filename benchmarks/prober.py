@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import Figure, Wanted, at_most
 from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
 from fixtures.history import History
@@ -25,8 +26,11 @@ from fixtures.prober.plan import Plan, Target
 from fixtures.prober.vantages import AGENT, OutsideVantage
 
 RATES_PER_S = (1000, 200)
-FIGURES = {1000: "p99 ≤ 5 ms late", 200: "≤ 15 % of a core"}
+LATE = Wanted("prober, 1,000 fresh HTTP probes a second, p99 lateness", "design 10, issue 4", "ms", at_most(5))
+COST = Wanted("prober, 200 fresh HTTP probes a second, of a core", "design 10, issue 4", "%", at_most(15))
+FIGURES = {1000: f"p99 {LATE.asked_for} late", 200: f"{COST.asked_for} of a core"}
 """The figures to reach on 2 cores, by rate."""
+SECONDS = 10
 WRK_CONNECTIONS = 16
 
 ASYNCIO = """
@@ -158,6 +162,17 @@ def measure(seconds: float) -> list[Measured]:
     return rows
 
 
+def figures(_console: Console) -> Iterator[Figure]:
+    """The figures of the prober alone; raises SuiteError when a probe fails."""
+    with backend() as (port, pid):
+        fast, slow = (prober(port, pid, rate, SECONDS) for rate in RATES_PER_S)
+    assert fast.late_ms is not None
+    yield LATE.measured(
+        fast.late_ms[1], f"p50 {fast.late_ms[0]:.2f} ms, {fast.requests / fast.seconds:.0f} sent a second"
+    )
+    yield COST.measured(100 * slow.client_s / slow.seconds, f"{slow.request_us:.0f} us a probe")
+
+
 def prober_table(rows: Sequence[Measured]) -> Table:
     """A row for each client; ratios of processor time for a request are to the last row."""
     title = f"fresh HTTP connections on loopback, load average {os.getloadavg()[0]:.2f} at the end"
@@ -180,7 +195,7 @@ def prober_table(rows: Sequence[Measured]) -> Table:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code: 0, 3 (our own failure) or 4 (bad input)."""
     parser = CommandParser(prog="python -m benchmarks.prober", description="Exactness and cost of the prober.")
-    parser.add_argument("--seconds", type=int, default=10, metavar="N", help="of each row (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=SECONDS, metavar="N", help="of each row (default: %(default)s)")
     try:
         arguments = parser.parse_args(argv)
         if arguments.seconds < 1:

@@ -6,15 +6,20 @@ where Chromium and selenium are installed, opens the page. Figures: 10 s, 300 Mi
 
 from __future__ import annotations
 
-import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
+from benchmarks.figures import Figure, Wanted, at_most
+from fixtures.commands import CommandParser
+from fixtures.errors import SuiteError, UsageError
 from fixtures.history import Fault, Finding, Line, Phase, ProbeLines, ProbeRun
 from fixtures.probes import PLAN_VERSION
 from fixtures.requirements import Level
@@ -25,6 +30,26 @@ from reports.record import CaseFinished, Collected, Promise, RecordWriter, RunFi
 VANTAGES, WAYS, CASES_OF_PROMISE = 4, 4, 4
 EVERY_S, LINES_AT_ONCE = 0.05, 20
 START = 1_772_366_400.0
+TESTS, PROBES = 400, 1_000_000
+ROOT = Path(__file__).resolve().parent.parent
+
+_RUN = f"of {TESTS} tests and {PROBES:,} probes"
+RENDER = Wanted(f"reports of a run {_RUN}", "issue 8", "s", at_most(10))
+PEAK = Wanted(f"memory of the reports {_RUN}, peak", "issue 8", "MiB", at_most(300))
+PAGE = Wanted(f"report.html {_RUN}", "issue 8", "MB", at_most(3))
+USABLE = Wanted(f"report.html {_RUN} can be used", "issue 8", "s", at_most(1))
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What the reports of a run took; `usable_s` None: there is no browser, and `why` says the reason."""
+
+    took_s: float
+    processor_s: float
+    peak_mib: float
+    page_mb: float
+    usable_s: float | None
+    why: str
 
 
 def history(path: Path, probes: int) -> None:
@@ -104,45 +129,77 @@ def run(folder: Path, tests: int, probes: int) -> None:
     writer.close()
 
 
-def interactive_s(page: Path) -> float | None:
-    """Seconds from opening the page until it can be used; None: there is no browser."""
+def interactive_s(page: Path) -> float:
+    """Seconds from opening the page until it can be used; raises whatever says that there is no browser."""
+    from tests.browser.tools import Browser  # noqa: PLC0415 - development packages
+
+    browser = Browser()
     try:
-        from tests.browser.tools import Browser  # noqa: PLC0415 - development packages
-
-        browser = Browser()
-    except Exception as error:
-        print(f"no browser: {error}", file=sys.stderr)
-        return None
-    browser.open(page)
-    timing = "const [t] = performance.getEntriesByType('navigation'); return t.domContentLoadedEventEnd / 1000"
-    found = float(browser.run(timing))
-    browser.close()
-    return found
+        browser.open(page)
+        timing = "const [t] = performance.getEntriesByType('navigation'); return t.domContentLoadedEventEnd / 1000"
+        return float(browser.run(timing))
+    finally:
+        browser.close()
 
 
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reports", description=__doc__)
-    parser.add_argument("--tests", type=int, default=400)
-    parser.add_argument("--probes", type=int, default=1_000_000)
-    options = parser.parse_args()
+def measure(tests: int, probes: int) -> Rendered:
+    """Make up a run, render it in a process of its own and open its page; raises SuiteError when it is not rendered."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "run"
-        run(folder, options.tests, options.probes)
+        run(folder, tests, probes)
         began = time.perf_counter()
         command = [sys.executable, "-m", "reports", "render", str(folder)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1])
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+        # Of this child alone: getrusage has the largest of all that this process ever had.
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         took_s = time.perf_counter() - began
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        page = folder / "report.html"
-        usable_s = interactive_s(page)
-        print(f"{options.tests} tests, {options.probes} probes, {os.cpu_count()} cores")
-        print(f"render          {took_s:6.1f} s (processor {used.ru_utime + used.ru_stime:.1f} s)")
-        print(f"peak memory     {used.ru_maxrss / 1024:6.0f} MiB")
-        print(f"report.html     {page.stat().st_size / 1e6:6.2f} MB")
-        if usable_s is not None:
-            print(f"page usable in  {usable_s:6.2f} s")
+        if process.returncode:
+            raise SuiteError(f"{' '.join(command)} ended with {process.returncode}")
+        page, usable_s, why = folder / "report.html", None, ""
+        try:
+            usable_s = interactive_s(page)
+        except Exception as error:  # whatever a machine without a browser says
+            why = f"no browser: {str(error).partition(chr(10))[0]}"
+        size_mb, peak_mib = page.stat().st_size / 1e6, used.ru_maxrss / 1024
+        return Rendered(took_s, used.ru_utime + used.ru_stime, peak_mib, size_mb, usable_s, why)
+
+
+def figures(_console: Console) -> Iterator[Figure]:
+    """The figures; raises SuiteError when the run is not rendered."""
+    found = measure(TESTS, PROBES)
+    yield RENDER.measured(found.took_s, f"processor {found.processor_s:.1f} s")
+    yield PEAK.measured(found.peak_mib)
+    yield PAGE.measured(found.page_mb)
+    yield USABLE.unmeasured(found.why) if found.usable_s is None else USABLE.measured(found.usable_s)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print a table; returns the exit code: 0, 3 (our own failure) or 4 (bad input)."""
+    parser = CommandParser(prog="python -m benchmarks.reports", description="Reports of a large run: time and memory.")
+    parser.add_argument("--tests", type=int, default=TESTS, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--probes", type=int, default=PROBES, metavar="N", help="(default: %(default)s)")
+    try:
+        options = parser.parse_args(argv)
+        if options.tests < CASES_OF_PROMISE or options.probes < 1:
+            raise UsageError(
+                f"--tests, --probes: found {options.tests} and {options.probes}; "
+                f"allowed is {CASES_OF_PROMISE} or more, 1 or more"
+            )
+        found = measure(options.tests, options.probes)
+    except UsageError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 4
+    except SuiteError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 3
+    print(f"{options.tests} tests, {options.probes} probes, {os.cpu_count()} cores")
+    print(f"render          {found.took_s:6.1f} s (processor {found.processor_s:.1f} s)")
+    print(f"peak memory     {found.peak_mib:6.0f} MiB")
+    print(f"report.html     {found.page_mb:6.2f} MB")
+    print(f"page usable in  {found.usable_s:6.2f} s" if found.usable_s is not None else found.why)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

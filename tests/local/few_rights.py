@@ -57,13 +57,23 @@ class Runner:
         file.write_text(yaml.safe_dump(config), "utf-8")
         return file
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run conformance tests on the cluster of the kubeconfig."""
+    def remove(self) -> None:
+        """Take away the account and its rights."""
+        for manifest in ("factory", "base"):
+            file = f"--filename=manifests/rbac/{manifest}.yaml"
+            must_succeed(kubectl(self.cluster, "delete", file, "--ignore-not-found"))
+
+    def command(self, *arguments: str) -> list[str]:
+        """What runs conformance tests on the cluster of the kubeconfig, from the root of the project."""
         images = f"python={self.cluster.info.python_image}"
         argv = [sys.executable, "-m", "pytest", "conformance", "--cluster=kubeconfig", "--context=few"]
         argv += [f"--target-kubeconfig={self.kubeconfig()}", f"--image={images}", *arguments]
+        return in_network_namespace(self.cluster.host("client").namespace, argv)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
         return subprocess.run(
-            in_network_namespace(self.cluster.host("client").namespace, argv),
+            self.command(*arguments),
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -28,8 +28,7 @@ def runner(cluster: LocalCluster, tmp_path: Path) -> Iterator[Runner]:
     made = Runner(cluster, tmp_path)
     made.apply("base.yaml")
     yield made
-    for manifest in ("factory", "base"):
-        must_succeed(kubectl(cluster, "delete", f"--filename=manifests/rbac/{manifest}.yaml", "--ignore-not-found"))
+    made.remove()
 
 
 def unnamed(*roles: str) -> set[Right]:
