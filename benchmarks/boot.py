@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Figure, Wanted, at_most
+from benchmarks.figures import Figures, Wanted, at_most
 from fixtures.clusters.local.cluster import LocalCluster, attach
 from fixtures.clusters.local.paths import cache_dir, cluster_dir
 from fixtures.clusters.local.preflight import check_root
@@ -157,7 +157,7 @@ def rounds_of(repeat: int, console: Console) -> tuple[list[Measurements], list[s
     return rounds, [*remains_of(NAME), *changes_since(before)]
 
 
-def figures(console: Console) -> Iterator[Figure]:
+def figures(console: Console) -> Figures:
     """The figures of ROUNDS rounds; raises as `rounds_of` does."""
     rounds, left = rounds_of(ROUNDS, console)
     for row, wanted in WANTED.items():

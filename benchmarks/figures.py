@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -105,6 +105,10 @@ class Figure:
             else " ".join(filter(None, [self.measured, self.detail and f"({self.detail})"]))
         )
         return f"{self.state}: {self.wanted.name}: {said}; asked for: {self.wanted.asked_for}"
+
+
+Figures = Generator[Figure, None, None]
+"""Of a benchmark, one after another, as they are measured; closing it removes what was made for them."""
 
 
 def shown(value: float, unit: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import plain_locust
-from benchmarks.figures import Figure, Wanted, at_least, at_most
+from benchmarks.figures import Figures, Wanted, at_least, at_most
 from benchmarks.running import local_cluster, main_of
 from fixtures.api import PODS, Api
 from fixtures.budgets import FILE, chosen, values
@@ -128,7 +128,7 @@ def overheads(hand: Sequence[float], harness: Sequence[float]) -> list[float]:
     return [100 * (1 - 2 * own / (before + after)) for before, own, after in zip(hand, harness, hand[1:], strict=False)]
 
 
-def figures(cluster: LocalCluster, console: Console) -> Iterator[Figure]:
+def figures(cluster: LocalCluster, console: Console) -> Figures:
     """The figures; raises SuiteError when a run fails."""
     image = cluster.info.locust_image
     if image is None:
@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = CommandParser(prog="python -m benchmarks.load", description="Locust by hand and by the harness.")
     parser.add_argument("--cluster-name", metavar="NAME", help="a local cluster that is up (default: a fresh one)")
 
-    def measured(console: Console) -> Iterator[Figure]:
+    def measured(console: Console) -> Figures:
         arguments = parser.parse_args(argv)
         if not plain_locust.is_installed():
             raise UsageError(f"programs: {plain_locust.LACKING}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Figure, Wanted, at_most
+from benchmarks.figures import Figures, Wanted, at_most
 from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
 from fixtures.history import History
@@ -162,7 +162,7 @@ def measure(seconds: float) -> list[Measured]:
     return rows
 
 
-def figures(_console: Console) -> Iterator[Figure]:
+def figures(_console: Console) -> Figures:
     """The figures of the prober alone; raises SuiteError when a probe fails."""
     with backend() as (port, pid):
         fast, slow = (prober(port, pid, rate, SECONDS) for rate in RATES_PER_S)

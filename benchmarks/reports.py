@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.figures import Figure, Wanted, at_most
+from benchmarks.figures import Figures, Wanted, at_most
 from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
 from fixtures.history import Fault, Finding, Line, Phase, ProbeLines, ProbeRun
@@ -165,7 +165,7 @@ def measure(tests: int, probes: int) -> Rendered:
         return Rendered(took_s, used.ru_utime + used.ru_stime, peak_mib, size_mb, usable_s, why)
 
 
-def figures(_console: Console) -> Iterator[Figure]:
+def figures(_console: Console) -> Figures:
     """The figures; raises SuiteError when the run is not rendered."""
     found = measure(TESTS, PROBES)
     yield RENDER.measured(found.took_s, f"processor {found.processor_s:.1f} s")

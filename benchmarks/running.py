@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from rich.console import Console
 
-from benchmarks.figures import Figure, figures_table
+from benchmarks.figures import Figure, Figures, figures_table
 from fixtures.clusters.local import open_cluster
 from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.errors import SuiteError, UsageError
@@ -16,6 +17,8 @@ from fixtures.interrupts import sigterm_as_interrupt
 
 FAILED, BROKE, BAD_INPUT, INTERRUPTED = 1, 3, 4, 130
 """Exit codes: a figure does not hold, a benchmark broke, bad input, Ctrl-C or SIGTERM."""
+BREAKAGE = (SuiteError, AssertionError, OSError, subprocess.SubprocessError)
+"""What our own tools raise when they fail: `must_succeed` of tests/local/ asserts."""
 WIDTH = 150
 
 
@@ -44,7 +47,7 @@ def wide_console() -> Console:
     return Console(width=max(Console().width, WIDTH))
 
 
-def main_of(measured: Callable[[Console], Iterator[Figure]]) -> int:
+def main_of(measured: Callable[[Console], Figures]) -> int:
     """Print the figures of one benchmark; returns 0, FAILED, BROKE, BAD_INPUT or INTERRUPTED.
 
     Args:
@@ -53,14 +56,15 @@ def main_of(measured: Callable[[Console], Iterator[Figure]]) -> int:
     console, found = wide_console(), list[Figure]()
     undo = sigterm_as_interrupt()
     try:
-        for figure in measured(console):
-            found.append(figure)
-            said(console, figure.line)
+        with closing(measured(console)) as figures:
+            for figure in figures:
+                found.append(figure)
+                said(console, figure.line)
         console.print(figures_table(found))
     except UsageError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return BAD_INPUT
-    except SuiteError as problem:
+    except BREAKAGE as problem:
         print(f"error: {problem}", file=sys.stderr)
         return BROKE
     except KeyboardInterrupt:
