@@ -1,1 +1,1 @@
-"""Measurements, as tables beside the figures to reach; nothing here passes or fails by a time."""
+"""Measurements beside the figures to reach (docs/figures.md); no test passes or fails by them."""

@@ -67,7 +67,7 @@ class Wanted:
     @property
     def asked_for(self) -> str:
         """The bound with its unit, as shown."""
-        return f"{self.bound.relation} {shown(self.bound.value, self.unit)}" if self.bound else "reported"
+        return f"{self.bound.relation} {self.bound.value:g} {self.unit}".rstrip() if self.bound else "reported"
 
 
 @dataclass(frozen=True)
