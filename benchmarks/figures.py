@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from rich.markup import escape
 from rich.table import Table
 
 JSON_VERSION = 1
@@ -121,9 +122,9 @@ def figures_table(figures: Iterable[Figure]) -> Table:
     table = Table("", "measured", "asked for", "where", "", "of it", title="figures", title_justify="left")
     for figure in figures:
         wanted = figure.wanted
-        table.add_row(
-            wanted.name, figure.measured, wanted.asked_for, wanted.asked, figure.state, figure.why or figure.detail
-        )
+        cells = wanted.name, figure.measured, wanted.asked_for, wanted.asked, figure.state, figure.why or figure.detail
+        # Else `.[load]` would be taken for markup, and be gone.
+        table.add_row(*map(escape, cells))
     return table
 
 

@@ -221,7 +221,11 @@ def finished(argv: Sequence[str], output: Path, memory: Memory) -> float:
         SuiteError: it ended otherwise than with 0 or 1, or took longer than LONGEST_S.
     """
     began = time.monotonic()
-    with output.open("wb") as out, subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out) as process:
+    # In a session of its own: Ctrl-C reaches this process alone, which hands it on once.
+    with (
+        output.open("wb") as out,
+        subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out, start_new_session=True) as process,
+    ):
         try:
             while process.poll() is None and time.monotonic() - began < LONGEST_S:
                 memory.sample(process.pid)
@@ -229,8 +233,9 @@ def finished(argv: Sequence[str], output: Path, memory: Memory) -> float:
                     process.wait(SAMPLE_S)
         finally:
             if process.poll() is None:
-                # As Ctrl-C: the suite removes what it has made.
+                # As Ctrl-C: the suite removes what it has made, for which it has the time it takes.
                 process.terminate()
+                process.wait()
     took_s = time.monotonic() - began
     if process.returncode not in (0, 1):
         tail = "\n".join(output.read_text("utf-8", "replace").splitlines()[-OUTPUT_LINES:])

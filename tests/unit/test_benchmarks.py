@@ -60,6 +60,11 @@ def test_the_table_has_a_row_for_each_figure_with_its_reason() -> None:
     ]
 
 
+def test_what_looks_like_markup_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=200).print(figures_table([TIME.unmeasured("pip install -e '.[load]'")]))
+    assert "pip install -e '.[load]'" in capsys.readouterr().out
+
+
 def test_units_are_shown_as_precisely_as_they_matter() -> None:
     values = [(0.804, ""), (1.304, "GiB"), (149.6, "MiB"), (30, "pods")]
     assert [shown(*value) for value in values] == ["0.80", "1.30 GiB", "150 MiB", "30 pods"]
