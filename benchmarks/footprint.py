@@ -222,10 +222,8 @@ def finished(argv: Sequence[str], output: Path, memory: Memory) -> float:
     """
     began = time.monotonic()
     # In a session of its own: Ctrl-C reaches this process alone, which hands it on once.
-    with (
-        output.open("wb") as out,
-        subprocess.Popen(argv, cwd=ROOT, stdout=out, stderr=out, start_new_session=True) as process,
-    ):
+    how: dict[str, Any] = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "start_new_session": True}
+    with output.open("wb") as out, subprocess.Popen(argv, stdout=out, stderr=out, **how) as process:
         try:
             while process.poll() is None and time.monotonic() - began < LONGEST_S:
                 memory.sample(process.pid)
