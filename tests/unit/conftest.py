@@ -5,9 +5,14 @@ from __future__ import annotations
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from fixtures.clusters import registry
 from tests.unit.frame import ROOT, Frame
+
+# How long an example takes on a busy machine says nothing of what is tested.
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unit")
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from fixtures.probes import Answer, DNSAnswer, Outcome, Probe, ProbeBatch
 
-settings.register_profile("checks", deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "checks", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 PROVEN = settings(settings.get_profile("checks"), max_examples=200)
 """The same examples in each run, so that a finding can be looked at again."""
 
