@@ -29,6 +29,8 @@ WEBS = "bench"
 """The web servers, and a node port in front of them."""
 OURS = {"bench": "azure"}
 """A label of the Services that are made here."""
+TRY_S = 0.2
+"""For an answer: what is lost before the nodes have their rules is sent again a second later only."""
 RETRY_EVERY_S = 0.01
 """The data path gives no event to wait for when it has followed a change."""
 ANSWER_TIMEOUT_S = 60.0
@@ -79,9 +81,9 @@ def wait_until_all_answer(cluster: LocalCluster, names: Sequence[str]) -> None:
 
 def answers(cluster: LocalCluster, address: str) -> bool:
     """Whether a web server answers the client outside on port 80."""
-    connection = http.client.HTTPConnection(address, 80, timeout=1.0)
+    connection = http.client.HTTPConnection(address, 80, timeout=TRY_S)
     try:
-        connection.sock = cluster.host("client").connect(address, 80, 1.0)
+        connection.sock = cluster.host("client").connect(address, 80, TRY_S)
         connection.request("GET", "/")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
