@@ -1,4 +1,4 @@
-"""`python -m reports`: `render DIR`, `compare OLD NEW`, `merge DIR...`, `validate FILE` and `schema`."""
+"""`python -m reports`: `render DIR`, `compare OLD NEW`, `merge DIR...`, `validate FILE`, `collect DIR` and `schema`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fixtures.commands import CommandParser
 from fixtures.errors import UsageError
-from reports import compare, conformance, markdown, merge, outputs, record, results, summary
+from reports import compare, conformance, handover, markdown, merge, outputs, record, results, summary
 from reports.page.document import comparison
 
 SCHEMAS = {"run.schema.json": record.schema, "conformance.schema.json": conformance.schema}
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     merging.add_argument("--into", type=Path, required=True, metavar="DIR", help="the report folder of the whole")
     validate = commands.add_parser("validate", help="hold conformance.yaml against its schema and the record beside it")
     validate.add_argument("file", type=Path, metavar="FILE", help="conformance.yaml, with or without a run's folder")
+    collect = commands.add_parser("collect", help="wait for a report that is handed over, and print it in base64")
+    collect.add_argument("folder", type=Path, metavar="DIR", help="RESULTS_DIR of the container that runs the suite")
     commands.add_parser("schema", help=f"write {', '.join(SCHEMAS)}: the formats of what a run leaves")
     try:
         options = parser.parse_args(arguments)
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _render(options.folder, options.job_summary)
         if options.command == "compare":
             return _compare(options.old, options.new, options.html)
+        if options.command == "collect":
+            return _collect(options.folder)
         if options.command == "merge":
             return _merge(options.folders, options.into)
         return _validate(options.file) if options.command == "validate" else _write_schemas()
@@ -68,6 +72,11 @@ def _merge(folders: Sequence[Path], into: Path) -> int:
     for text in lost:
         print(f"ERROR: {text}", file=sys.stderr)
     return 1 if lost else 0
+
+
+def _collect(folder: Path) -> int:
+    handover.collect(folder, sys.stdout.buffer)
+    return 0
 
 
 def _compare(old: Path, new: Path, html: Path | None) -> int:

@@ -46,6 +46,19 @@ def document(results: Results) -> bytes:
     return content + b"\n"
 
 
+def not_begun(why: str, output: str) -> bytes:
+    """The JUnit XML of a run that left no report: one error, with what it printed."""
+    counts = {"tests": "1", "failures": "0", "errors": "1"}
+    root = ET.Element("testsuites", {"name": "conformance", **counts, "time": "0.000"})
+    suite = ET.SubElement(root, "testsuite", {"name": "suite", **counts, "skipped": "0", "time": "0.000"})
+    case = ET.SubElement(suite, "testcase", {"classname": "suite", "name": "begins", "time": "0.000"})
+    words = {"message": f"the suite left no report: {why}", "type": "error"}
+    ET.SubElement(case, "error", words).text = _text(output)
+    ET.indent(root)
+    content: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return content + b"\n"
+
+
 def _counts(cases: Iterable[CaseFinished]) -> dict[str, str]:
     verdicts = [case.verdict for case in cases]
     counts = {

@@ -6,6 +6,7 @@ import io
 import json
 import marshal
 import platform
+import py_compile
 import subprocess
 import sys
 import sysconfig
@@ -107,6 +108,20 @@ def test_the_python_image_has_the_library_compiled_and_nothing_else(
     assert 42 in marshal.loads(compiled[1][16:]).co_consts
     assert image.links["bin/python3"].lstrip("/") in image.files
     assert [path for path in image.files if "libc.so" in path]
+
+
+def test_bytecode_that_is_there_is_taken_unless_the_source_has_changed(tmp_path: Path) -> None:
+    module = tmp_path / "answer.py"
+    module.write_text("ANSWER = 42\n")
+    compiled = images._compiled(module)[1]
+    cached = Path(py_compile.compile(str(module), invalidation_mode=py_compile.PycInvalidationMode.TIMESTAMP) or "")
+    taken = images._compiled_before(module, cached)
+    assert taken is not None
+    assert (taken[:8], taken[16:]) == (compiled[:8], compiled[16:])
+    assert images._compiled(module) == (str(cached).lstrip("/"), taken)
+    module.write_text("ANSWER = 4242\n")
+    assert images._compiled_before(module, cached) is None
+    assert 4242 in marshal.loads(images._compiled(module)[1][16:]).co_consts
 
 
 def test_the_store_is_filled_once_and_again_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
