@@ -46,7 +46,13 @@ def command(cluster: LocalCluster, folder: Path) -> list[str]:
 def stopped(cluster: LocalCluster, folder: Path, number: signal.Signals) -> None:
     """Begin a run and send its processes a signal when the first case is finished."""
     with subprocess.Popen(
-        command(cluster, folder), cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command(cluster, folder),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Who is started in the background of a shell ignores Ctrl-C, and so would the run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     ) as run:
         assert run.stdout
         assert any("  pass  " in line for line in run.stdout)
