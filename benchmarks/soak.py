@@ -192,7 +192,7 @@ def soak(runs: int, stresses: Sequence[str], arguments: Sequence[str], name: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the benchmark; returns the exit code: 0, 1 (a false alarm), 3 (our own failure) or 4 (bad input)."""
+    """Run it; the exit code: 0, 1 (a false alarm), 3 (our own failure), 4 (bad input) or 130 (interrupted)."""
     parser = CommandParser(prog="python -m benchmarks.soak", description="The suite on a healthy cluster, repeatedly.")
     parser.add_argument("--runs", type=int, default=10, metavar="N", help="per stress (default: %(default)s)")
     parser.add_argument("--profile", default="core", metavar="NAME", help="of the suite (default: %(default)s)")
@@ -221,6 +221,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return soak(arguments.runs, stresses, wanted, arguments.cluster_name, Console(width=100))
         finally:
             undo()
+    except KeyboardInterrupt:
+        print("interrupted; the table is of the runs until then", file=sys.stderr)
+        return 130
     except UsageError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 4
