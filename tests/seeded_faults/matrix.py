@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -44,6 +45,7 @@ class Row:
         verdict: caught: every case failed; caught by another: another promise's cases did.
         first_line: of the first case that failed, or of the first one that did not.
         others: further promises that were tried at random, and the worst verdict of each.
+        cost_s: what putting the fault in and taking it out again took, beyond the run of the tests in between.
     """
 
     id: str
@@ -52,15 +54,17 @@ class Row:
     verdict: Caught
     first_line: str
     others: Mapping[str, str]
+    cost_s: float
 
 
-def rows(fault: Fault, promises: Sequence[str], cases: Iterable[CaseFinished]) -> list[Row]:
+def rows(fault: Fault, promises: Sequence[str], cases: Iterable[CaseFinished], cost_s: float) -> list[Row]:
     """What came of one application of a fault.
 
     Args:
         fault: the fault.
         promises: those that were tried because it breaks them.
         cases: all that were run while it lasted, but for those that it spares; none when that went wrong.
+        cost_s: see Row.
     """
     found: dict[str, list[CaseFinished]] = {promise: [] for promise in promises}
     for case in cases:
@@ -77,6 +81,7 @@ def rows(fault: Fault, promises: Sequence[str], cases: Iterable[CaseFinished]) -
             verdict=Caught.CAUGHT if promise in failed else otherwise,
             first_line=_first_line(found[promise]),
             others=others,
+            cost_s=round(cost_s, 1),
         )
         for promise in promises
     ]
@@ -117,10 +122,12 @@ def write(folder: Path, found: Sequence[Row], facts: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     entries = [asdict(row) | {"seen_in_production": seen_in_production(row.id)} for row in found]
     facts = {**facts, "suite": version("k8s-service-conformance")}
-    text = json.dumps({"run": facts, "counts": counts(found), "faults": entries}, indent=1)
+    text = json.dumps({"run": facts, "counts": counts(found), "cost": costs(found), "faults": entries}, indent=1)
     (folder / "faults.json").write_text(text + "\n", "utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(TEMPLATE.read_text())
-    (folder / "faults.html").write_text(template.render(facts=facts, counts=counts(found), rows=entries), "utf-8")
+    (folder / "faults.html").write_text(
+        template.render(facts=facts, counts=counts(found), cost=costs(found), rows=entries), "utf-8"
+    )
 
 
 def counts(found: Sequence[Row]) -> dict[str, int]:
@@ -141,4 +148,14 @@ def lines(found: Sequence[Row]) -> list[str]:
         f"{row.verdict:<17}  {row.id:<{width}}  {row.guarded_by}: {row.first_line[:SHOWN]}"
         for row in sorted(found, key=lambda row: (order.index(row.verdict), row.family, row.id))
     ]
-    return [*shown, ", ".join(f"{name}: {count}" for name, count in counts(found).items())]
+    return [*shown, ", ".join(f"{name}: {count}" for name, count in counts(found).items()), costs(found)]
+
+
+def costs(found: Sequence[Row]) -> str:
+    """What the faults took beyond their tests, in one sentence; of one that was put in several times, the longest."""
+    by_fault: dict[str, float] = {}
+    for row in found:
+        by_fault[row.id] = max(row.cost_s, by_fault.get(row.id, 0.0))
+    longest = max(by_fault, key=by_fault.__getitem__)
+    typical_s = statistics.median(by_fault.values())
+    return f"put in and taken out again in {typical_s:.1f} s (median), at most {by_fault[longest]:.1f} s ({longest})"

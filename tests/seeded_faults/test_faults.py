@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -98,13 +99,17 @@ def test_a_fault_is_caught(
 ) -> None:
     """Every case of the promises that the fault breaks is `fail` while it lasts."""
     cases: list[CaseFinished] = []
+    began, tests_s = time.monotonic(), 0.0
     try:
         with fault.apply(cluster, Api(cluster.kubeconfig)):
             tried = [*promises, *others(fault.name, promises)]
+            applied = time.monotonic()
             cases = run_under(cluster, tried, tmp_path / "run", fault.budgets)
+            tests_s = time.monotonic() - applied
     finally:
+        cost_s = time.monotonic() - began - tests_s
         kept = [case for case in cases if not case.case.endswith(fault.spares)]
-        found = matrix.rows(fault, promises, kept)
+        found = matrix.rows(fault, promises, kept, cost_s)
         record_property(matrix.PROPERTY, matrix.as_property(found))
     for case in kept:
         # A Service that was not well to begin with fails too, and shows nothing of what the test is about.
