@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from fixtures.api import PODS, Api, Object
 from fixtures.clusters.kubeconfig.admission import parse_quantity
 from fixtures.clusters.local.cluster import LocalCluster, memory_of
 from fixtures.commands import CommandParser
+from fixtures.ending import Ending
 from fixtures.errors import SuiteError, UsageError
 from fixtures.profiles import NAMES
 from fixtures.workloads.namespaces import NAME_PREFIX
@@ -156,7 +156,7 @@ class Census:
         self.most_pods = max(self.most_pods, len(self._present))
         self.most_bytes = max(self.most_bytes, sum(self._present.values()))
 
-    def watch(self, api: Api, stopped: threading.Event) -> None:
+    def watch(self, api: Api, stopped: Ending) -> None:
         """Feed it what happens until `stopped`; raises SuiteError when the API server is away."""
         for change, pod in api.watch(PODS, timeout_s=LONGEST_S, stopped=stopped):
             self.feed(change, pod)
@@ -204,7 +204,7 @@ class Footprint:
 @contextmanager
 def counted(api: Api) -> Iterator[Census]:
     """Count the suite's pods while the block runs; raises SuiteError at its end when they could not be watched."""
-    census, stopped = Census(), threading.Event()
+    census, stopped = Census(), Ending()
     with ThreadPoolExecutor(1, thread_name_prefix="census") as pool:
         counting = pool.submit(census.watch, api, stopped)
         try:
