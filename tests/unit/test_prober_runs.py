@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.api import Refused
+from fixtures.api import Api, Refused
 from fixtures.errors import SuiteError
 from fixtures.history import History
 from fixtures.prober import vantages
@@ -101,6 +101,17 @@ def test_a_way_that_stays_interrupted_is_an_error_of_ours(monkeypatch: pytest.Mo
     api = FlakyApi(lines(20)[:5])
     with pytest.raises(SuiteError, match=r"pod on node-1: out of reach, 0 s after its plan"):
         pod_run(api, monkeypatch, History()).finish()
+
+
+@pytest.mark.parametrize("read", ["whole", "in part"])
+def test_an_agent_is_told_only_of_a_plan_that_is_given_up(monkeypatch: pytest.MonkeyPatch, read: str) -> None:
+    monkeypatch.setattr(vantages, "RETRY_S", 0.001)
+    api = FlakyApi(lines(3))
+    transport = vantages.PodPlan(cast(Api, api), "pod on node-1", "/p/proxy", plan(target(1)))
+    parts = transport.parts()
+    assert (b"".join(parts) if read == "whole" else next(parts)).startswith(api.text[0])
+    transport.close()
+    assert [seen for seen in api.seen if "DELETE" in seen] == ([] if read == "whole" else ["DELETE plans"])
 
 
 def test_a_refused_plan_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
