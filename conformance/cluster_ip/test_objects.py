@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from ipaddress import ip_address, ip_network
 
 from conformance.verbs import must_come_about
@@ -15,6 +16,9 @@ from fixtures.requirements import MUST, SHOULD, requirement
 from fixtures.verdicts import Unsupported
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Web
+
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Of HTTP; those that no right is about, such as OPTIONS, are for the cluster's owner alone."""
 
 
 def must_be_served(api: Api, plural: str) -> None:
@@ -100,7 +104,27 @@ def test_the_api_server_leads_to_services(
         must_hold(history, equal("who answers", pod.name, answer.get("pod")))
 
 
-def answered(api: Api, path: str) -> Object:
+@requirement(
+    "cluster_ip.the_api_server_passes_every_verb_on",
+    promise="By way of the API server requests of every verb, with their paths, come to a Service's pods and to a pod.",
+    source="test/e2e/network/proxy.go: valid responses for both pod and service Proxy, and ProxyWithPath",
+    level=MUST,
+)
+def test_the_api_server_passes_every_verb_on(
+    api: Api, cluster_ip_service: Service, web: Web, web_pods: tuple[Pod, ...], history: History
+) -> None:
+    """Fault: `target_ports_changed`, by which the ports of new Services lead to other ports of pods."""
+    root, pod = f"/api/v1/namespaces/{web.namespace}", web_pods[0].name
+    ways = {f"services/{cluster_ip_service.name}:80": {pod.name for pod in web_pods}, f"pods/{pod}:80": {pod}}
+    for way, pods in ways.items():
+        for verb in VERBS:
+            for path in ("", f"{verb.lower()}/{secrets.token_hex(4)}"):
+                answer = answered(api, f"{root}/{way}/proxy/{path}", verb)
+                who = [answer.get("pod") in pods, answer.get("nonce")]
+                must_hold(history, equal(f"{verb} /{path}: answered by a pod of the Service, path", [True, path], who))
+
+
+def answered(api: Api, path: str, verb: str = "GET") -> Object:
     """What is answered by way of the API server.
 
     Raises:
@@ -108,8 +132,10 @@ def answered(api: Api, path: str) -> Object:
         Refused: the caller may not (403), which is no fault of the cluster's.
     """
     try:
-        return api.request("GET", path)
+        return api.request(verb, path, body=None if verb == "GET" else {})
     except (Refused, ServerFailed) as failed:
         if failed.status == 403:
             raise
-        raise BrokenPromise(expected=f"an answer by {path}", observed=str(failed), vantage="the API server") from failed
+        raise BrokenPromise(
+            expected=f"an answer to {verb} {path}", observed=str(failed), vantage="the API server"
+        ) from failed

@@ -17,8 +17,8 @@ from tests.local.helpers import get, kubectl, must_succeed
 READS = frozenset({"get", "list", "watch"})
 FORBIDDEN = 403
 IN_FORCE_WITHIN_S = 30.0
-TRIED = {"core": frozenset({Right("list", "", "services")})}
-"""What a profile asks for without a right to it, in all namespaces: its promise is not observable then."""
+TRIED = {"core": frozenset({Right("list", "", "services"), Right("get", "", "services")})}
+"""What a profile asks for without a right to it, in all namespaces or in `default`: not observable then."""
 GIVEN = "given-to-the-suite"
 
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from fixtures.checks.answered import answered_only_by
+from fixtures.checks.connection import connected
 from fixtures.checks.finding import finding
 from fixtures.checks.holding import must_hold
 from fixtures.checks.isolation import isolated
@@ -101,6 +102,16 @@ def test_refusal() -> None:
         assert refused([batch([probe("refused"), bad])], within_s=0.5).verdict is Verdict.FAIL
     assert refused([batch([])], within_s=0.5).verdict is Verdict.ERROR
     assert refused([], within_s=0.5).verdict is Verdict.ERROR
+
+
+def test_connections_are_made_whatever_is_said_on_them() -> None:
+    good = probe("wrong_answer", connected_s=0.001)
+    assert connected([batch([good])]).verdict is Verdict.PASS
+    found = connected([batch([good]), batch([good, probe("refused")], "pod on n2")])
+    assert (found.verdict, found.vantage) == (Verdict.FAIL, "pod on n2")
+    assert "1 of 3 probes: " in found.sentence
+    assert connected([batch([good]), batch([])]).verdict is Verdict.ERROR
+    assert connected([]).verdict is Verdict.ERROR
 
 
 def test_isolation_tells_refused_from_timeout() -> None:
