@@ -120,8 +120,8 @@ def test_the_api_server_passes_every_verb_on(
         for verb in VERBS:
             for path in ("", f"{verb.lower()}/{secrets.token_hex(4)}"):
                 answer = answered(api, f"{root}/{way}/proxy/{path}", verb)
-                who = [answer.get("pod") in pods, answer.get("nonce")]
-                must_hold(history, equal(f"{verb} /{path}: answered by a pod of the Service, path", [True, path], who))
+                who = [answer.get("pod") in pods, answer.get("port"), answer.get("nonce")]
+                must_hold(history, equal(f"{verb} /{path}: by a pod of the Service, port, path", [True, 80, path], who))
 
 
 def answered(api: Api, path: str, verb: str = "GET") -> Object:
