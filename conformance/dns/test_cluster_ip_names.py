@@ -36,6 +36,27 @@ def test_the_name_resolves_to_the_cluster_ip(
 
 
 @requirement(
+    "dns.names_are_told_over_tcp_too",
+    promise="The cluster's DNS answers over TCP as over UDP: clients turn to it for what no datagram holds.",
+    source="RFC 7766, 5; test/e2e/network/dns.go: should provide DNS for the cluster",
+    level=MUST,
+)
+def test_names_are_told_over_tcp_too(
+    cluster_ip_service: Service,
+    shared_web: SharedWeb,
+    pod_vantages: tuple[PodVantage, ...],
+    probing: Probing,
+    family: IPFamily,
+) -> None:
+    """Fault: `dns_closed_over_tcp`, one node refuses its pods connections to DNS."""
+    converged_at = shared_web.must_be_behind(cluster_ip_service)
+    name, record = cluster_ip_service.dns_name, RECORDS[family]
+    target = Target(name=f"{record} {name}", address=name, protocol="dns", query_type=record, dns_transport="tcp")
+    batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
+    must_hold(shared_web.history, resolves_to(batches, [cluster_ip_service.cluster_ips[family]]))
+
+
+@requirement(
     "dns.no_service_no_name",
     promise="A name of no Service in a namespace of the cluster does not exist: NXDOMAIN, told by the cluster's DNS.",
     source="Kubernetes DNS-Based Service Discovery, 2.1 Definitions; RFC 8020",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import socketserver
 import struct
 import threading
 from collections.abc import Iterator
@@ -130,3 +131,40 @@ def test_no_name_server_is_a_name_error(monkeypatch: pytest.MonkeyPatch) -> None
     assert {p.detail for p in probes} == {"no name server in /does/not/exist"}
     (bad,) = run_here(plan(target(0, "dns", address="x" * 70 + ".", server="127.0.0.1"), count=1))
     assert (bad.outcome, bad.detail.partition(":")[0]) == ("name_error", "not a DNS name")
+
+
+class Streams(socketserver.BaseRequestHandler):
+    """A name server over TCP that answers in pieces; names in `cut.` get half an answer, those in `silent.` none."""
+
+    def handle(self) -> None:
+        """One question."""
+        query = self.request.recv(2 + int.from_bytes(self.request.recv(2, socket.MSG_PEEK), "big"))[2:]
+        name, _ = dns.read_name(query, 12)
+        if "silent" in name:
+            self.request.recv(1)
+            return
+        record = b"\0" + struct.pack("!2HIH", 1, 1, 5, 4) + b"\x7f\0\0\3"
+        answer = struct.pack("!6H", *struct.unpack("!H", query[:2]), 0x8180, 0, 1, 0, 0) + record
+        whole = struct.pack("!H", len(answer)) + answer
+        for piece in (whole[:1], whole[1:9], b"" if "cut" in name else whole[9:]):
+            self.request.sendall(piece)
+
+
+def test_names_are_asked_for_over_tcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("web.", "cut.", "silent.")
+    targets = [target(0, "dns", name=n, address=n, server="127.0.0.1", dns_transport="tcp") for n in names]
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Streams) as server:
+        monkeypatch.setattr(dns, "PORT", server.server_address[1])
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        probes = {p.target: p for p in run_here(plan(*targets, count=2, timeout_ms=300))}
+        server.shutdown()
+    assert {name: (p.outcome, p.detail) for name, p in probes.items()} == {
+        "web.": ("ok", ""),
+        "cut.": ("wrong_answer", "the connection ended before the DNS answer"),
+        "silent.": ("timeout", "no name server within 300 ms"),
+    }
+    found = probes["web."].dns
+    assert found
+    assert found.answers == ("127.0.0.3",)
+    (refused,) = run_here(plan(targets[0], count=1))
+    assert (refused.outcome, refused.dns) == ("refused", None)
