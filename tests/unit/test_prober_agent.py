@@ -191,7 +191,7 @@ def test_a_kept_http_connection_may_end_between_two_requests() -> None:
         peer.recv(1000)
 
     with scripted(close_first, close_at_second, close_first) as port:
-        probes = run_here(plan(target(port, "http", connection="reused"), rate_per_s=10, count=3))
+        probes = run_here(plan(target(port, "http", connection="reused"), rate_per_s=4, count=3))
     assert [(p.outcome, p.connection, p.request) for p in probes] == [("ok", 1, 1), ("ok", 2, 1), ("ok", 3, 1)]
     assert probes[2].detail == "asked again: connection 2 ended before it answered (closed by the peer)"
 
