@@ -185,10 +185,13 @@ def soak(runs: int, stresses: Sequence[str], arguments: Sequence[str], name: str
     try:
         for number in range(runs):
             for stress in stresses:
-                with closing(open_cluster(name, keep=False, progress=say)) as cluster:
-                    done.append(run(cluster, stress, folder / f"{number + 1}-{stress}", arguments))
+                try:
+                    with closing(open_cluster(name, keep=False, progress=say)) as cluster:
+                        done.append(run(cluster, stress, folder / f"{number + 1}-{stress}", arguments))
+                except SuiteError as problem:
+                    done.append(Soaked(stress, 0.0, Counter(), (), broken=str(problem)))
                 said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(done[-1].verdicts.items()))
-                say(f"run {number + 1} of {runs}, stress {stress}: {said}")
+                say(f"run {number + 1} of {runs}, stress {stress}: {said or 'nothing'}")
                 for line in (*done[-1].alarms, *filter(None, [done[-1].broken])):
                     say(f"  {line}")
     finally:

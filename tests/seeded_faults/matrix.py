@@ -153,6 +153,8 @@ def lines(found: Sequence[Row]) -> list[str]:
 
 def costs(found: Sequence[Row]) -> str:
     """What the faults took beyond their tests, in one sentence; of one that was put in several times, the longest."""
+    if not found:
+        return "not put in"
     by_fault: dict[str, float] = {}
     for row in found:
         by_fault[row.id] = max(row.cost_s, by_fault.get(row.id, 0.0))

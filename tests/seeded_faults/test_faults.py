@@ -104,8 +104,10 @@ def test_a_fault_is_caught(
         with fault.apply(cluster, Api(cluster.kubeconfig)):
             tried = [*promises, *others(fault.name, promises)]
             applied = time.monotonic()
-            cases = run_under(cluster, tried, tmp_path / "run", fault.budgets)
-            tests_s = time.monotonic() - applied
+            try:
+                cases = run_under(cluster, tried, tmp_path / "run", fault.budgets)
+            finally:
+                tests_s = time.monotonic() - applied
     finally:
         cost_s = time.monotonic() - began - tests_s
         kept = [case for case in cases if not case.case.endswith(fault.spares)]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from benchmarks.soak import STRESSES, Soaked, both_cores_busy, disk_loaded, main, soaked, table
 from fixtures.clusters.local.cluster import LocalCluster
+from fixtures.errors import SuiteError
 from tests.unit.frame import Frame
 
 pytest_plugins = ["pytester"]
@@ -46,6 +48,29 @@ def test_runs_are_added_up_by_stress() -> None:
     shown = table(runs)
     assert shown.row_count == 2
     assert [list(column.cells) for column in shown.columns[:3]] == [["none", "cpu"], ["2", "1"], ["3.0", "1.5"]]
+
+
+def test_each_run_has_a_cluster_of_its_own_and_one_that_goes_wrong_is_told(
+    frame: Frame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame.run()
+    opened: list[str | None] = []
+    closed: list[None] = []
+
+    def boot(name: str | None, **_: object) -> SimpleNamespace:
+        opened.append(name)
+        if len(opened) == 2:
+            raise SuiteError("no node was Ready")
+        return SimpleNamespace(close=lambda: closed.append(None))
+
+    monkeypatch.setattr("benchmarks.soak.open_cluster", boot)
+    monkeypatch.setattr("benchmarks.soak.check_root", lambda: None)
+    monkeypatch.setattr("benchmarks.soak.run", lambda _, stress, *__: soaked(stress, frame.results()))
+    assert main(["--runs", "3"]) == 1
+    assert (opened, len(closed)) == ([None] * 3, 2)
+    said = capsys.readouterr().out
+    assert "run 2 of 3, stress none: nothing" in said
+    assert "  no node was Ready" in said
 
 
 def test_the_processors_are_busy_as_long_as_asked() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ from fixtures.workloads.services import Service, Services, ready_addresses
 from fixtures.workloads.vantages import listening_on
 from fixtures.workloads.web import Pod
 
+SEEN_WITHIN_S = 10
 Replies = list[tuple[str, int, Any]]
 """In order: method and path without query, HTTP status, a JSON object or the events of a watch."""
 
@@ -172,9 +174,12 @@ def test_an_observation_records_every_change(api: Api, script: Script) -> None:
     script.replies += [(f"GET /{slices}", 200, listed(item("s"))), (f"WATCH /{slices}", 200, changes)]
     script.replies += [(f"WATCH /{slices}", 200, [])]
     history = History()
+    between, end = threading.Event(), time.monotonic() + SEEN_WITHIN_S
     with observing(api, "n", history):
-        pass
-    assert [e.change for e in history.observations("endpointslices", "s")][:1] == ["ADDED"]
+        while len(history.observations("endpointslices", "s")) < 3:
+            assert time.monotonic() < end
+            between.wait(0.01)
+    assert [e.change for e in history.observations("endpointslices", "s")] == ["ADDED", "MODIFIED", "DELETED"]
 
 
 def service_of(name: str = "web-1") -> dict[str, Any]:
