@@ -22,8 +22,8 @@ TRIED = {
     Right("list", "discovery.k8s.io", "endpointslices"),
     Right("create", "", "services/proxy"),
 }
-"""What is asked for without a right to it: Services of all namespaces, EndpointSlices of `default`, other verbs than GET
-by way of the API server. What it is asked for is not observable then."""
+"""What is asked for without a right to it: Services of all namespaces, EndpointSlices of `default`, other verbs than
+GET by way of the API server. What it is asked for is not observable then."""
 GIVEN = "given-to-the-suite"
 
 
