@@ -16,6 +16,7 @@ from fixtures.history import History
 from fixtures.prober.agent.engine import Run as AgentRun
 from fixtures.prober.agent.loop import Loop
 from fixtures.prober.agent.plans import checked_plan
+from fixtures.prober.agent.ports import SourcePorts
 from fixtures.prober.plan import Plan, Target
 from fixtures.prober.vantages import AGENT, OutsideVantage
 from fixtures.probes import Decoder, Probe, ProbeBatch, parse_line
@@ -70,7 +71,7 @@ def probe(*targets: Target, **fields: Any) -> ProbeBatch:  # noqa: ANN401 - fiel
 def run_here(wanted: Plan, *, meanwhile: Callable[[AgentRun], None] = lambda _: None) -> tuple[Probe, ...]:
     """Run a plan in this process, `meanwhile` called after each turn of its loop."""
     loop = Loop()
-    run = AgentRun(loop, checked_plan(wanted.wire("outside")))
+    run = AgentRun(loop, checked_plan(wanted.wire("outside")), SourcePorts())
 
     def ended() -> bool:
         meanwhile(run)
