@@ -86,7 +86,7 @@ def test_a_backend_says_who_it_is(port: int, family: IPFamily, protocol: str) ->
 
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
 def test_connections_are_reused(port: int, protocol: str) -> None:
-    probes = run_here(plan(target(port, protocol, connection="reused", connections=2), count=6))
+    probes = run_here(plan(target(port, protocol, connection="reused", connections=2), count=6, rate_per_s=20))
     assert [p.outcome for p in probes] == ["ok"] * 6
     assert [(p.connection, p.request) for p in probes] == [(1, 1), (2, 1), (1, 2), (2, 2), (1, 3), (2, 3)]
     assert len({p.local_port for p in probes}) == 2
