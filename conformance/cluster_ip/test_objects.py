@@ -18,7 +18,7 @@ from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Web
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-"""Of HTTP; those that no right is about, such as OPTIONS, are for the cluster's owner alone."""
+"""Of HTTP: those that rights are given for (kubernetes.io: Authorization, Determine the request verb)."""
 
 
 def must_be_served(api: Api, plural: str) -> None:

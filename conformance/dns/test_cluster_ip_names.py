@@ -14,6 +14,12 @@ RECORDS: dict[IPFamily, QueryType] = {IPFamily.IPV4: "A", IPFamily.IPV6: "AAAA"}
 QUERIES = 5
 
 
+def asked_for(service: Service, family: IPFamily) -> Target:
+    """A Service's name, asked for its addresses of a family."""
+    name, record = service.dns_name, RECORDS[family]
+    return Target(name=f"{record} {name}", address=name, protocol="dns", query_type=record)
+
+
 @requirement(
     "dns.name_resolves_to_the_cluster_ip",
     promise="Normal Services are assigned A and AAAA records for their name that resolve to the cluster IP.",
@@ -29,8 +35,7 @@ def test_the_name_resolves_to_the_cluster_ip(
 ) -> None:
     """Fault: `names_elsewhere`, the cluster's DNS gives every name an address that is not a Service's."""
     converged_at = shared_web.must_be_behind(cluster_ip_service)
-    name = cluster_ip_service.dns_name
-    target = Target(name=f"{RECORDS[family]} {name}", address=name, protocol="dns", query_type=RECORDS[family])
+    target = asked_for(cluster_ip_service, family)
     batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
     must_hold(shared_web.history, resolves_to(batches, [cluster_ip_service.cluster_ips[family]]))
 
@@ -50,8 +55,7 @@ def test_names_are_told_over_tcp_too(
 ) -> None:
     """Fault: `dns_closed_over_tcp`, one node refuses its pods connections to DNS."""
     converged_at = shared_web.must_be_behind(cluster_ip_service)
-    name, record = cluster_ip_service.dns_name, RECORDS[family]
-    target = Target(name=f"{record} {name}", address=name, protocol="dns", query_type=record, dns_transport="tcp")
+    target = asked_for(cluster_ip_service, family).model_copy(update={"dns_transport": "tcp"})
     batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
     must_hold(shared_web.history, resolves_to(batches, [cluster_ip_service.cluster_ips[family]]))
 
