@@ -224,7 +224,15 @@ def test_probing_during_a_block_waits_until_all_is_quiet() -> None:
             assert time.time() - began >= 0.2
             process.terminate()
             process.wait(10)
-            assert not under_way.wait_until_quiet(since=time.time(), quiet_s=0.1, timeout_s=0.4)
+            ended = time.time()
+            assert not under_way.wait_until_quiet(since=ended, quiet_s=0.1, timeout_s=0.4)
+            failing = under_way.failing(since=ended, quiet_s=0.1)
+            assert [(one.target, one.vantage, one.newest) for one in sorted(failing)] == [
+                ("a", "outside", "refused"),
+                ("b", "outside", "refused"),
+            ]
+            assert 0 < failing[0].failed <= failing[0].ended
+            assert "refused" in str(failing[0])
     (batch,) = under_way.batches
     assert {p.outcome for p in batch.probes} == {"ok", "refused"}
     assert history.batches == (batch,)
