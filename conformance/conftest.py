@@ -20,6 +20,7 @@ from fixtures.errors import SuiteError
 from fixtures.faults.disruptions import Disruptions
 from fixtures.faults.nodes import restore_all
 from fixtures.history import History, file_name
+from fixtures.options import read_options
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage, PodVantage, node_port_client
 from fixtures.scenarios.ahead import Programme
@@ -258,7 +259,7 @@ def stage(ground: Ground, request: pytest.FixtureRequest) -> Iterator[Stage]:
         offered = [case for case in cases if is_offered(case_of(case).requirement, ground.cluster)]
         return Programme(*upcoming(offered, scenario))
 
-    made = Stage(ground, programme, lambda: turns.turn(alone=False))
+    made = Stage(ground, programme, lambda: turns.turn(alone=False), read_options(request.config).at_once)
     yield made
     made.close()
 

@@ -11,13 +11,14 @@ from typing import Any, cast
 import pytest
 
 from fixtures.errors import SuiteError
-from fixtures.scenarios.ahead import AT_ONCE, Ahead, Played, Programme
+from fixtures.scenarios.ahead import Ahead, Played, Programme
 from fixtures.scenarios.scenario import Scenario
 from fixtures.scenarios.scene import Take
 from fixtures.scenarios.webs import Webs
 from fixtures.workloads.web import Shape, Web
 
 LONG_S = 20.0
+AT_ONCE = 3
 
 
 def named(*names: str, act: str = "") -> list[Scenario]:
@@ -57,7 +58,7 @@ class Player:
 @contextmanager
 def ahead(player: Player, scenarios: Sequence[Scenario], *, alone: bool = False) -> Iterator[Ahead]:
     """What plays these scenarios as soon as one is wanted."""
-    made = Ahead(player.play, lambda _: Programme(scenarios, alone), player.turn)
+    made = Ahead(player.play, lambda _: Programme(scenarios, alone), player.turn, AT_ONCE)
     try:
         yield made
     finally:
