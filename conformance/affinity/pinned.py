@@ -61,10 +61,13 @@ class Pinned:
             return self.made[name].on_nodes(self.cluster, "http", self.family)[0]
         return self.targets(name)[0]
 
-    def each_port(self, name: str) -> list[Target]:
-        """The ClusterIP of a Service and each of its ports."""
-        numbers = [port["port"] for port in self.made[name].body["spec"]["ports"]]
-        return [self.made[name].by_address("http", number, self.family) for number in numbers]
+    def each_port(self, name: str, service_type: str) -> list[Target]:
+        """Each port of a Service, by its ClusterIP, or by its node port on the first node."""
+        service = self.made[name]
+        ports = service.body["spec"]["ports"]
+        if service_type == "NodePort":
+            return [service.on_nodes(self.cluster, "http", self.family, port["name"])[0] for port in ports]
+        return [service.by_address("http", port["port"], self.family) for port in ports]
 
 
 def make_pinned(cluster: ClusterInfo, web: Web, pods: tuple[Pod, ...], services: Services) -> Pinned:
@@ -76,7 +79,9 @@ def make_pinned(cluster: ClusterInfo, web: Web, pods: tuple[Pod, ...], services:
     timeout = {"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": TIMEOUT_S}}}
     made = {
         "ClusterIP": services.create("cluster-ip", **chosen, **CLIENT_IP),
-        "short": services.create("cluster-ip", **single, **CLIENT_IP, **timeout, ports=ports(MANY_PORTS)),
+        "short": services.create(
+            "cluster-ip", type="NodePort", **single, **CLIENT_IP, **timeout, ports=ports(MANY_PORTS)
+        ),
         "apart": services.create("cluster-ip", type="NodePort", **single, **CLIENT_IP, ports=ports(SOME_PORTS)),
         "NodePort": services.create("cluster-ip", type="NodePort", **chosen, **CLIENT_IP),
         "leaving": services.create(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -16,6 +16,7 @@ from fixtures.history import History
 from fixtures.prober.plan import Protocol, Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage, PodVantage, Vantage
+from fixtures.probes import ProbeBatch
 from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import Unsupported
 
@@ -115,7 +116,8 @@ def test_clients_are_told_apart(
 
 @requirement(
     "affinity.ends_after_the_timeout",
-    promise="A client that stayed away for longer than timeoutSeconds is free again: its next pod is chosen anew.",
+    promise="A client that stayed away for longer than timeoutSeconds is free again, by ClusterIP and by node port: "
+    "its next pod is chosen anew.",
     source="kubernetes.io: Virtual IPs and Service Proxies, Session stickiness timeout; test/e2e/network/service.go",
     level=MUST,
 )
@@ -126,13 +128,20 @@ def test_it_ends_after_the_timeout(
 
     Another Service with the default timeout is used by the same clients meanwhile, and keeps them.
     """
-    targets = pinned.each_port("short")
+    ways = [pinned.each_port("short", service_type) for service_type in ("ClusterIP", "NodePort")]
+    targets = [target for way in ways for target in way]
     before = probing.run(targets, inside_vantages, count=ROUNDS, converged_at=pinned.converged_at)
     silence = int(SILENCE_S * SILENCE_RATE_PER_S)
     others = probing.run(pinned.targets("ClusterIP"), inside_vantages, count=silence, rate_per_s=SILENCE_RATE_PER_S)
     after = probing.run(targets, inside_vantages, count=1)
     pods = len(pinned.pods)
-    must_hold(history, chose_anew(before, after, pods=pods), always_one_pod(others, pods=pods))
+    anew = [chose_anew(parts_of(before, way), parts_of(after, way), pods=pods) for way in ways]
+    must_hold(history, *anew, always_one_pod(others, pods=pods))
+
+
+def parts_of(batches: Sequence[ProbeBatch], targets: Sequence[Target]) -> list[ProbeBatch]:
+    """What the batches have of some targets."""
+    return [batch.of(target.name) for batch in batches for target in targets]
 
 
 @requirement(

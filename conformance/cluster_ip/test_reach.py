@@ -6,6 +6,7 @@ import pytest
 
 from conformance.judge import Answers, Judge, settle
 from conformance.shared_web import SharedWeb
+from fixtures.api import PODS, Api
 from fixtures.checks.clients import client_address_kept
 from fixtures.checks.holding import must_hold
 from fixtures.clusters import IPFamily
@@ -13,9 +14,13 @@ from fixtures.prober.plan import Protocol, Target
 from fixtures.prober.vantages import PodVantage
 from fixtures.requirements import MUST, SHOULD, requirement
 from fixtures.workloads.services import Service
-from fixtures.workloads.vantages import TalkingPod
+from fixtures.workloads.vantages import TalkingPod, start_talking_pod
 
-PROTOCOLS: tuple[Protocol, ...] = ("http", "udp")
+PORTS: dict[Protocol, str] = {"http": "web", "udp": "web-udp"}
+"""Names of the Service's ports, by what they speak."""
+PROTOCOLS = tuple(PORTS)
+NODES = 2
+"""Whose node ports are called: at least one is of a node that the pod is not on."""
 PADDING_BYTES: dict[Protocol, int] = {"http": 8000, "tcp": 8000, "udp": 2000}
 """More than one packet of Ethernet's 1,500 bytes; a datagram becomes fragments."""
 ALONE_SEEN = 3
@@ -37,6 +42,32 @@ def test_a_pod_reaches_itself(judge: Judge, talking_pod: TalkingPod) -> None:
     answers = [Answers(talking_pod.vantage, targets, {talking_pod.name})]
     judge.must_be_answered(answers, token=talking_pod.token, of=ALONE_SEEN)
     judge.services.delete(service)
+
+
+@requirement(
+    "cluster_ip.a_pod_behind_it_reaches_all",
+    promise="A pod that calls a Service which it is behind, with others, reaches each of them and itself, by ClusterIP "
+    "and by node port.",
+    source="test/e2e/network/networking.go, dual_stack.go: should function for endpoint-Service",
+    level=MUST,
+    features=("node_ports",),
+)
+def test_a_pod_behind_it_reaches_all(judge: Judge, api: Api, shared_web: SharedWeb) -> None:
+    """Fault: `crossings_lost`."""
+    web, members = shared_web.web, {"member-of": f"calling-{secrets.token_hex(4)}"}
+    caller = start_talking_pod(api, judge.cluster, web.namespace, says=web.token, more_labels=members)
+    web.label_pods(shared_web.pods, **members)
+    service = judge.services.create("cluster-ip", type="NodePort", selector=members)
+    ways = [(protocol, port, family) for protocol, port in PORTS.items() for family in service.cluster_ips]
+    targets = [service.by_address(protocol, 80, family) for protocol, _, family in ways]
+    for protocol, port, family in ways:
+        targets += service.on_nodes(judge.cluster, protocol, family, port)[:NODES]
+    everyone = {caller.name, *(pod.name for pod in shared_web.pods)}
+    settle(judge.probing, [(caller.vantage, targets)], everyone)
+    judge.must_be_answered([Answers(caller.vantage, targets, everyone)], token=web.token, of=len(everyone))
+    judge.services.delete(service)
+    web.label_pods(shared_web.pods, **dict.fromkeys(members))
+    api.delete(PODS, caller.name, web.namespace)
 
 
 @requirement(
