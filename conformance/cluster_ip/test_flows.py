@@ -1,4 +1,4 @@
-"""Flows of datagrams whose pod ends."""
+"""Flows of datagrams: clients that go on sending from one port, while what they send to changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from conformance.judge import Judge
 from fixtures.api import Api
 from fixtures.budgets import Budgets
 from fixtures.checks.holding import must_hold
+from fixtures.checks.isolation import SILENT
 from fixtures.checks.outage import outage
+from fixtures.checks.reachability import reachability
 from fixtures.clusters import ClusterInfo
 from fixtures.errors import BrokenPromise
+from fixtures.prober.plan import Target
+from fixtures.prober.underway import UnderWay, Well, is_ok
 from fixtures.prober.vantages import PodVantage
+from fixtures.probes import Probe
 from fixtures.requirements import MUST, requirement
+from fixtures.workloads.services import Service
 from fixtures.workloads.web import Shape, Web
 
 pytestmark = pytest.mark.long
@@ -24,12 +30,37 @@ FLOWS, RATE_PER_S = 8, 20.0
 """Of each target: so many that some are of the pod that ends."""
 BEYOND_S = 3.0
 """Longer than what is allowed, so that what lasts longer is seen to."""
+TIMEOUT_MS = 1500
+"""Where nobody answers yet, the next datagram of a flow is not to wait long for that."""
+OTHER_PORT = 8080
+"""The pods serve at it as at port 80."""
 
 
 @pytest.fixture
 def mortal(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
     """Two pods that the test may end."""
     return Web(api, cluster, shared_namespace, shape=Shape(replicas=2, drain_s=0))
+
+
+def silent(probe: Probe) -> bool:
+    """Nobody answered."""
+    return probe.outcome in SILENT
+
+
+def flows_to(service: Service, cluster: ClusterInfo) -> list[Target]:
+    """Flows to the ClusterIP, and to the node port of the first node, in each family."""
+    kept = {"connection": "reused", "connections": FLOWS}
+    ways = [(service.by_address("udp", 80, f), *service.on_nodes(cluster, "udp", f)[:1]) for f in service.cluster_ips]
+    return [target.model_copy(update=kept) for way in ways for target in way]
+
+
+def must_be(under_way: UnderWay, what: str, well: Well = is_ok) -> None:
+    """All flows are so for a while, before something is done."""
+    since = time.time()
+    if not under_way.wait_until_quiet(since=since, quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S, well=well):
+        failing = under_way.failing(since=since, quiet_s=QUIET_S)
+        observed = str(failing[0]) if failing and well is is_ok else "not so"
+        raise BrokenPromise(expected=f"{what} before anything is done", observed=observed, vantage="pods")
 
 
 @requirement(
@@ -46,19 +77,76 @@ def test_flows_of_datagrams_leave_a_pod_that_ended(
     service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
     pods = mortal.wait_until_serving()
     judge.services.must_have_endpoints(service, pods)
-    kept = {"connection": "reused", "connections": FLOWS}
-    ways = [(service.by_address("udp", 80, f), *service.on_nodes(cluster, "udp", f)[:1]) for f in service.cluster_ips]
-    targets = [target.model_copy(update=kept) for way in ways for target in way]
-    pairs = [(vantage, targets) for vantage in inside_vantages]
-    allowed_s = budgets.endpoint_removal_s
-    with judge.probing.during(pairs, rate_per_s=RATE_PER_S * len(targets), longest_s=LONGEST_S) as under_way:
-        began = time.time()
-        if not under_way.wait_until_quiet(since=began, quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S):
-            raise BrokenPromise(expected="answers before anything is done", observed="none", vantage="pods")
+    targets, allowed_s = flows_to(service, cluster), budgets.endpoint_removal_s
+    pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
+    with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
+        must_be(under_way, "answers")
         mortal.delete_pods(pods[0], grace_period_s=0)
         ended = time.time()
         mortal.wait_until_serving(other_than=pods[:1])
         under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=allowed_s + BEYOND_S)
     must_hold(judge.history, outage(under_way.batches, allowed_s=allowed_s, since=ended))
+    mortal.delete()
+    judge.services.delete(service)
+
+
+@requirement(
+    "cluster_ip.flows_of_datagrams_come_to_the_first_pod",
+    promise="A client that goes on sending datagrams from one port to a Service without pods is served once there is "
+    "one, by ClusterIP and by node port.",
+    source="test/e2e/network/conntrack.go: preserve UDP traffic when initial unready endpoints get ready",
+    level=MUST,
+)
+def test_flows_of_datagrams_come_to_the_first_pod(
+    judge: Judge, mortal: Web, cluster: ClusterInfo, budgets: Budgets, inside_vantages: tuple[PodVantage, ...]
+) -> None:
+    """Fault: `proxy_stopped`, kube-proxy of one node does not run."""
+    service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
+    mortal.scale(0)
+    mortal.wait_until_serving()
+    judge.services.must_have_endpoints(service, ())
+    targets, allowed_s = flows_to(service, cluster), budgets.endpoint_addition_s
+    pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
+    with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S, timeout_ms=TIMEOUT_MS) as under_way:
+        must_be(under_way, "silence", silent)
+        mortal.scale(1)
+        there = judge.services.must_have_endpoints(service, mortal.wait_until_serving())
+        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=allowed_s + BEYOND_S)
+    must_hold(judge.history, outage(under_way.batches, allowed_s=allowed_s, since=there))
+    mortal.delete()
+    judge.services.delete(service)
+
+
+@requirement(
+    "cluster_ip.flows_of_datagrams_follow_the_target_port",
+    promise="A client that goes on sending datagrams from one port comes to the pods' new port when the Service's "
+    "targetPort is changed, by ClusterIP and by node port.",
+    source="test/e2e/network/conntrack.go: cleanup conntrack entries when UDP service target port changes",
+    level=MUST,
+)
+def test_flows_of_datagrams_follow_the_target_port(
+    judge: Judge, mortal: Web, cluster: ClusterInfo, budgets: Budgets, inside_vantages: tuple[PodVantage, ...]
+) -> None:
+    """Fault: `settings_ignored`, an admission policy by which no change is heeded."""
+    service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
+    mortal.scale(1)
+    pods = mortal.wait_until_serving()
+    judge.services.must_have_endpoints(service, pods)
+    targets = flows_to(service, cluster)
+    pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
+
+    def moved(probe: Probe) -> bool:
+        return probe.ok and probe.answer is not None and probe.answer.port == OTHER_PORT
+
+    with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
+        must_be(under_way, "answers")
+        ports = [port | {"targetPort": OTHER_PORT} for port in service.body["spec"]["ports"]]
+        judge.services.must_change(service, ports=ports)
+        within_s = budgets.endpoint_removal_s + BEYOND_S
+        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=within_s, well=moved)
+        ended = time.time()
+    after = [batch.between(ended - QUIET_S, ended) for batch in under_way.batches]
+    names = {pod.name for pod in pods}
+    must_hold(judge.history, reachability(after, pods=names, token=mortal.token, pod_port=OTHER_PORT))
     mortal.delete()
     judge.services.delete(service)
