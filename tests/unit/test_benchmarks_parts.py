@@ -14,6 +14,8 @@ from benchmarks import plain_locust
 from benchmarks.azure import balancers, ratio
 from benchmarks.footprint import XDIST, Asked, Census, Memory, asked_by, audit_events, requested_bytes
 from benchmarks.load import overheads, running
+from benchmarks.upstream import E2E, FILES, rows
+from fixtures.clusters.local.upstreams import upstream
 from fixtures.errors import SuiteError
 
 US, MIB = "system:serviceaccount:ns:runner", 1 << 20
@@ -185,3 +187,21 @@ def test_services_of_the_benchmark_have_its_label() -> None:
 
 def test_asked_is_a_rate() -> None:
     assert Asked(100, 50.0, ()).per_s == 2.0
+
+
+def test_upstreams_tests_are_those_that_promises_are_the_same_as(tmp_path: Path) -> None:
+    table = tmp_path / "coverage.tsv"
+    lines = [
+        ("file", "conformance", "context", "test", "answer"),
+        ("service.go", "yes", "Services", "should serve", "cluster_ip.one node_port.two"),
+        ("service.go", "no", "Services", "should not be run", "cluster_ip.one"),
+        ("service.go", "yes", "Services", "should come", "planned: soon"),
+        ("dns.go", "yes", "DNS", "should resolve", "dns.one"),
+    ]
+    table.write_text("\n".join("\t".join(line) for line in lines), "utf-8")
+    assert rows(table) == [("Services", "should serve", ("cluster_ip.one", "node_port.two"))]
+    assert {row.test for row in rows()} > {"should serve a basic endpoint from pods"}, FILES
+
+
+def test_upstreams_tests_are_of_the_built_in_clusters_version() -> None:
+    assert E2E.version == upstream("kubernetes").version

@@ -180,6 +180,6 @@ def test_containerd_reads_its_configuration() -> None:
 def test_the_python_image_has_every_shared_library_that_the_interpreter_names() -> None:
     listed = subprocess.run(["ldd", sys.executable], capture_output=True, text=True, check=True).stdout
     missing = {line.split()[2] for line in listed.splitlines() if "=> /" in line} - set(
-        map(str, images._shared_libraries([Path(sys.executable)]))
+        map(str, images.shared_libraries([Path(sys.executable)]))
     )
     assert missing == set()

@@ -1,0 +1,202 @@
+"""Upstream's own tests of Services beside ours of the same promises: what both say, and how long both take.
+
+    python -m benchmarks.upstream [--cluster-name NAME] [--keep FOLDER]
+
+Upstream's tests (test/e2e/network of the Kubernetes version that the built-in cluster is made of) are built from their
+Go module and run in one process, one after another, as their conformance tests are; ours run with -n 2, and on a
+cluster that is up already. Which promises are the same is what conformance/coverage.tsv says.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from benchmarks.figures import Figures, Wanted, at_most
+from benchmarks.running import local_cluster, main_of, said
+from fixtures.clusters.local.build import binary_folder, ensure_binaries
+from fixtures.clusters.local.cluster import LocalCluster
+from fixtures.clusters.local.images import Image, all_images, shared_libraries, write_archive
+from fixtures.clusters.local.progress import terminal_progress
+from fixtures.clusters.local.upstreams import Upstream, upstream
+from fixtures.commands import CommandParser
+from fixtures.errors import SuiteError, UsageError
+
+ROOT = Path(__file__).parents[1]
+E2E = Upstream(
+    "e2e",
+    packages=(".",),
+    programs=("e2e",),
+    module="k8s.io/kubernetes",
+    # Kubernetes' flags: what both are made of is compiled once.
+    tags=upstream("kubernetes").tags,
+    ldflags=upstream("kubernetes").ldflags,
+    sources=Path(__file__).parent / "sources",
+)
+AGNHOST, PAUSE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0", "registry.k8s.io/pause:3.10.2"
+"""As test/utils/image/manifest.go of that version names them."""
+CALLED = {"bin/sh": "dash", "usr/bin/curl": "curl", "usr/bin/nc": "nc"}
+"""What the tests call in a container of agnhost beside its own commands: path there, and the program here."""
+FILES = frozenset(
+    {
+        "apiserver.go",
+        "endpoints.go",
+        "endpointslice.go",
+        "endpointslicemirroring.go",
+        "ingress.go",
+        "proxy.go",
+        "service.go",
+        "service_latency.go",
+    }
+)
+"""Whose conformance tests are run; the images that those of DNS run from are no program that could be built."""
+LONGEST_S = 3600.0
+RATIO = Wanted("time to upstream's tests of the same promises", "design 10, issue 10", "", at_most(0.33))
+THEIRS = Wanted("upstream's conformance tests of Services that fail on the built-in cluster", "issue 10", "tests", None)
+
+
+class Row(NamedTuple):
+    """A test of upstream's, and our promises of the same."""
+
+    context: str
+    test: str
+    promises: tuple[str, ...]
+
+
+def rows(table: Path = ROOT / "conformance" / "coverage.tsv") -> list[Row]:
+    """The conformance tests of FILES that promises of ours are the same as."""
+    with table.open(encoding="utf-8", newline="") as text:
+        found = [row for row in csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE) if row["file"] in FILES]
+    answered = [row for row in found if row["conformance"] == "yes" and re.match(r"\w+\.\w+", row["answer"])]
+    return [Row(row["context"], row["test"], tuple(row["answer"].split())) for row in answered]
+
+
+@contextmanager
+def _images_on(cluster: LocalCluster) -> Iterator[None]:
+    """The images that upstream's tests run from, under their names, in the store of each node."""
+    programs = {path: shutil.which(program) for path, program in CALLED.items()}
+    if lacking := [CALLED[path] for path, program in programs.items() if program is None]:
+        raise UsageError(
+            f"programs of this machine: {', '.join(lacking)} not found on PATH; upstream's tests call them"
+        )
+    called = {path: Path(program).resolve() for path, program in programs.items() if program}
+    libraries = {str(path).lstrip("/"): path for path in shared_libraries(called.values())}
+    agnhost = {"agnhost": binary_folder(upstream("kubernetes")) / "agnhost"}
+    pause = next(image for image in all_images() if "/pause" in image.entrypoint)
+    made = (
+        Image(AGNHOST, agnhost | called | libraries, ("/agnhost",), ("pause",)),
+        Image(PAUSE, pause.files, pause.entrypoint),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "images.tar"
+        write_archive(archive, made)
+        for node in cluster.node_names:
+            _ctr(cluster, node, "import", "--digests=false", "--local", str(archive))
+    yield
+    for node in cluster.node_names:
+        _ctr(cluster, node, "rm", AGNHOST, PAUSE)
+
+
+def _ctr(cluster: LocalCluster, node: str, *words: str) -> None:
+    ctr = binary_folder(upstream("containerd")) / "ctr"
+    argv: Sequence[str] = [*cluster.node(node).enter(), str(ctr), "--namespace=k8s.io", "images", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SuiteError(f"ctr {words[0]} on {node}: {done.stderr.strip()[-300:]}")
+
+
+def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> tuple[float, list[str], int]:
+    """Seconds that upstream's tests take, the names of those that fail, and how many ran.
+
+    Raises:
+        SuiteError: they could not be run.
+    """
+    report = folder / "upstream.json"
+    focus = "|".join(f"{re.escape(row.test)}( |$)" for row in chosen)
+    command = [
+        str(binary_folder(E2E) / "e2e"),
+        f"--kubeconfig={cluster.kubeconfig}",
+        "--provider=skeleton",
+        "--ginkgo.label-filter=Conformance",
+        f"--ginkgo.focus={focus}",
+        f"--ginkgo.json-report={report}",
+    ]
+    with (folder / "upstream.log").open("w", encoding="utf-8") as log:
+        subprocess.run(command, stdout=log, stderr=log, timeout=LONGEST_S, check=False)
+    if not report.is_file():
+        raise SuiteError(f"upstream's tests left no report; see {log.name}")
+    (suite,) = json.loads(report.read_text("utf-8"))
+    ran = [
+        spec for spec in suite["SpecReports"] if spec["State"] not in ("skipped", "pending") and spec["LeafNodeText"]
+    ]
+    failed = [spec["LeafNodeText"] for spec in ran if spec["State"] != "passed"]
+    tests = [spec for spec in ran if spec["LeafNodeType"] == "It"]
+    return suite["RunTime"] / 1e9, failed, len(tests)
+
+
+def run_ours(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> float:
+    """Seconds that our tests of the same promises take; all must pass.
+
+    Raises:
+        SuiteError: some do not.
+    """
+    promises = dict.fromkeys(promise for row in chosen for promise in row.promises)
+    command = [sys.executable, "-m", "pytest", "conformance", f"--cluster-name={cluster.state.name}", "-n", "2"]
+    command += [f"--report-dir={folder / 'ours'}", *(f"--requirement={promise}" for promise in promises)]
+    began = time.monotonic()
+    with (folder / "ours.log").open("w", encoding="utf-8") as log:
+        done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, timeout=LONGEST_S, check=False)
+    if done.returncode:
+        raise SuiteError(f"our tests of the same promises ended with {done.returncode}; see {log.name}")
+    return time.monotonic() - began
+
+
+def measure(cluster: LocalCluster, console: Console, folder: Path) -> Figures:
+    """Upstream's tests, then ours."""
+    chosen = rows()
+    with _images_on(cluster):
+        theirs_s, failed, ran = run_theirs(cluster, chosen, folder)
+    for name in failed:
+        said(console, f"upstream's test failed: {name}")
+    yield THEIRS.measured(len(failed), f"of {ran}, in {theirs_s:.0f} s")
+    ours_s = run_ours(cluster, chosen, folder)
+    promises = len({promise for row in chosen for promise in row.promises})
+    yield RATIO.measured(ours_s / theirs_s, f"{promises} promises in {ours_s:.0f} s, {ran} tests in {theirs_s:.0f} s")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code, as `benchmarks.running.main_of` does."""
+    parser = CommandParser(prog="python -m benchmarks.upstream", description="Upstream's tests of Services, and ours.")
+    parser.add_argument("--cluster-name", metavar="NAME", help="a local cluster that is up (default: a fresh one)")
+    parser.add_argument("--keep", metavar="FOLDER", type=Path, help="keep what both write, in a new folder")
+
+    def measured(console: Console) -> Figures:
+        arguments = parser.parse_args(argv)
+        with tempfile.TemporaryDirectory(prefix="upstream-") as made:
+            folder = arguments.keep or Path(made)
+            try:
+                folder.mkdir(parents=True, exist_ok=arguments.keep is None)
+            except OSError as problem:
+                raise UsageError(f"--keep: {folder}: {problem.strerror}; allowed is a folder that is made") from problem
+            with terminal_progress() as progress:
+                ensure_binaries(progress, upstreams=[E2E])
+            with local_cluster(arguments.cluster_name, console) as cluster:
+                yield from measure(cluster, console, folder)
+
+    return main_of(measured)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
