@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from conformance.changed import targets_of
 from conformance.judge import settle
+from conformance.traffic_policy.ending import Ending, ending_pod
 from conformance.traffic_policy.policies import (
     CONTROL,
     DISTRIBUTIONS,
@@ -48,6 +51,17 @@ def policies(api: Api, cluster: ClusterInfo, policy_web: Web, pod_vantages: tupl
     names, pairs = [pod.name for pod in pods], [(vantage, targets) for vantage in near]
     settle(Probing(History()), pairs, names, of=lambda target: target.name in everywhere)
     return Policies(cluster, policy_web, pods, made)
+
+
+@pytest.fixture(scope="session")
+def ending(
+    api: Api, cluster: ClusterInfo, shared_namespace: str, pod_vantages: tuple[PodVantage, ...]
+) -> Iterator[Ending]:
+    """A pod that is being deleted and serves for a minute yet, beside one that stays."""
+    if len(cluster.nodes) < 2:
+        raise NotObservable(f"{len(cluster.nodes)} node, 2 are needed: for a pod that ends and one that stays")
+    with ending_pod(api, cluster, shared_namespace, pod_vantages, History()) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,100 @@
+"""A pod that is being deleted and still serves, beside one that stays, and Services in front of both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from conformance.judge import Answers, settle
+from conformance.traffic_policy.policies import CONTROL, POLICIES, Policies, Wanted
+from fixtures.api import PODS, Api, Refused
+from fixtures.clusters import ClusterInfo
+from fixtures.errors import SuiteError
+from fixtures.history import History
+from fixtures.prober.probing import Probing
+from fixtures.prober.vantages import PodVantage
+from fixtures.workloads.services import Services
+from fixtures.workloads.web import Pod, Shape, Web
+
+DRAIN_S = 60.0
+"""For so long a pod that was told to end goes on serving: much longer than the tests of this file take."""
+FOREIGN_CLASS = "k8s-service-conformance.example/nobody"
+PUBLISHED, HEALTH = "published", "health"
+WANTED: dict[str, Wanted] = {
+    **{name: POLICIES[name] for name in (CONTROL, "internal Local", "Cluster and Local")},
+    PUBLISHED: Wanted("cluster-ip", {"publishNotReadyAddresses": True}),
+    # Nobody makes a load balancer of it; its health check node ports are kube-proxy's.
+    HEALTH: Wanted("load-balancer", {"externalTrafficPolicy": "Local", "loadBalancerClass": FOREIGN_CLASS}),
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Two pods on two nodes, of which the first is being deleted, and the Services of WANTED in front of them.
+
+    The pods are of a StatefulSet: another one comes only when the first has ended.
+    """
+
+    api: Api
+    policies: Policies
+    """Who answers under which policy: an ending pod does where its node has no other."""
+    since: float
+    """Wall clock at which the EndpointSlices said so."""
+
+    @property
+    def pod(self) -> Pod:
+        """The one that ends."""
+        return self.policies.pods[0]
+
+    @property
+    def staying(self) -> frozenset[str]:
+        """The name of the other one."""
+        return self.policies.names - {self.pod.name}
+
+    def everywhere(self, name: str, vantages: Sequence[PodVantage], pods: frozenset[str]) -> list[Answers]:
+        """All vantages are answered by these pods at the ClusterIPs of a Service."""
+        targets = [self.policies.made[name].by_address("http", 80, family) for family in self.policies.cluster.families]
+        return [Answers(vantage, targets, pods) for vantage in vantages]
+
+    @contextmanager
+    def must_last(self) -> Iterator[None]:
+        """What the block finds says something only when the pod was there, and served, to its end.
+
+        Raises:
+            SuiteError: it was not.
+        """
+        try:
+            yield
+        finally:
+            try:
+                now = self.api.get(PODS, self.pod.name, self.policies.web.namespace)
+            except Refused as refused:
+                raise SuiteError(f"the pod {self.pod.name} ended before all was seen") from refused
+            if now["metadata"]["uid"] != self.pod.uid or time.time() > self.since + DRAIN_S - 1:
+                raise SuiteError(f"the pod {self.pod.name} ended before all was seen")
+
+
+@contextmanager
+def ending_pod(
+    api: Api, cluster: ClusterInfo, namespace: str, vantages: Sequence[PodVantage], history: History
+) -> Iterator[Ending]:
+    """Make the pods and the Services, and delete a pod when all answer; after the block the workload goes."""
+    web = Web(api, cluster, namespace, history, Shape(kind="StatefulSet", replicas=2, drain_s=DRAIN_S))
+    services = Services(api, namespace, history)
+    pods = web.wait_until_serving()
+    made = {name: services.create(w.manifest, selector=web.labels, **w.spec) for name, w in WANTED.items()}
+    for service in made.values():
+        services.must_have_endpoints(service, pods)
+    targets = [made[name].by_address("http", 80, cluster.families[0]) for name in (CONTROL, PUBLISHED)]
+    settle(Probing(history), [(vantage, targets) for vantage in vantages], [pod.name for pod in pods])
+    web.delete_pods(pods[0])
+    since = max(services.must_have_endpoints(made[name], pods[1:]) for name in WANTED if name != PUBLISHED)
+    try:
+        yield Ending(api, Policies(cluster, web, pods, made), since)
+    finally:
+        # The end of a run must not wait for the pod's; what cannot be done now goes with the namespace.
+        with suppress(SuiteError):
+            web.delete()
+            api.delete(PODS, pods[0].name, namespace, grace_period_s=0)
