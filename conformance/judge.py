@@ -71,7 +71,7 @@ class Judge:
         *,
         token: str,
         of: int,
-        port: int = 80,
+        port: int | None = 80,
         converged_at: float | None = None,
     ) -> list[ProbeBatch]:
         """Each vantage is answered by exactly the pods that are named for it.
@@ -80,7 +80,7 @@ class Judge:
             answers: who answers whom.
             token: of the pods' workload.
             of: how many pods the workload has: over so many new connections each would be seen.
-            port: of the pods.
+            port: of the pods; None: any.
             converged_at: see `Probing.run_from`; None: all has settled.
 
         Returns:

@@ -1,17 +1,26 @@
 """The ports of a Service, and the ports of its pods that they lead to."""
 
+import secrets
 from collections.abc import Callable
 
 import pytest
 
+from conformance.judge import Answers, Judge, settle
 from conformance.shared_web import SharedWeb
+from fixtures.api import PODS, Api
+from fixtures.checks.holding import must_hold
+from fixtures.checks.values import equal
 from fixtures.clusters import IPFamily
 from fixtures.prober.plan import Protocol
 from fixtures.prober.vantages import PodVantage
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.services import Service
+from fixtures.workloads.vantages import start_talking_pod
 
 MustLead = Callable[[Protocol, int, int], None]
+
+PORT_NAME, NUMBER = "web-alt", 8080
+"""Of the shared pods."""
 
 
 @pytest.fixture
@@ -58,6 +67,36 @@ def test_the_port_may_differ_from_the_target_port(must_lead: MustLead) -> None:
 def test_the_target_port_may_be_a_name(must_lead: MustLead) -> None:
     """Fault: `target_ports_changed`."""
     must_lead("http", 8082, 8080)
+
+
+@requirement(
+    "cluster_ip.a_port_name_is_each_pods_own",
+    promise="A targetPort that is a name leads to the number that each pod has under that name, be they different.",
+    source="kubernetes.io: Service, Port definitions; test/e2e/network/service.go: named targetPorts",
+    level=MUST,
+)
+def test_a_port_name_is_each_pods_own(
+    judge: Judge, api: Api, shared_web: SharedWeb, pod_vantages: tuple[PodVantage, ...]
+) -> None:
+    """Fault: `target_ports_changed`."""
+    web, members = shared_web.web, {"member-of": f"named-{secrets.token_hex(4)}"}
+    other = start_talking_pod(
+        api, judge.cluster, web.namespace, says=web.token, more_labels=members, port_name=PORT_NAME
+    )
+    web.label_pods(shared_web.pods, **members)
+    ports = [{"name": "web", "port": 80, "targetPort": PORT_NAME, "protocol": "TCP"}]
+    service = judge.services.create("cluster-ip", selector=members, ports=ports)
+    targets = [service.by_address("http", 80, family) for family in service.cluster_ips]
+    expected = {pod.name: [NUMBER] for pod in shared_web.pods} | {other.name: [80]}
+    settle(judge.probing, [(vantage, targets) for vantage in pod_vantages], expected)
+    answers = [Answers(vantage, targets, expected.keys()) for vantage in pod_vantages]
+    batches = judge.must_be_answered(answers, token=web.token, of=len(expected), port=None)
+    said = {(p.answer.pod, p.answer.port) for batch in batches for p in batch.probes if p.answer}
+    seen = {name: sorted(port for pod, port in said if pod == name) for name in expected}
+    must_hold(judge.history, equal("ports that pods were reached at", expected, seen))
+    judge.services.delete(service)
+    web.label_pods(shared_web.pods, **dict.fromkeys(members))
+    api.delete(PODS, other.name, web.namespace)
 
 
 @requirement(

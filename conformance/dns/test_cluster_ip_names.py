@@ -1,17 +1,27 @@
 """The names of Services that have a ClusterIP."""
 
+import secrets
+import time
+
 from conformance.shared_web import SharedWeb
+from conformance.versions import must_be_of
+from fixtures.api import SERVICES, Api, Refused
 from fixtures.checks.holding import must_hold
 from fixtures.checks.names import does_not_exist, resolves_to
-from fixtures.clusters import IPFamily
+from fixtures.clusters import ClusterInfo, IPFamily
+from fixtures.errors import BrokenPromise
+from fixtures.history import History
 from fixtures.prober.plan import QueryType, Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
-from fixtures.requirements import MUST, requirement
+from fixtures.requirements import MUST, SHOULD, requirement
+from fixtures.workloads.manifests import load
 from fixtures.workloads.services import Service
 
 RECORDS: dict[IPFamily, QueryType] = {IPFamily.IPV4: "A", IPFamily.IPV6: "AAAA"}
 QUERIES = 5
+DIGITS_SINCE = (1, 36)
+"""The version that has the feature gate RelaxedServiceNameValidation on by default."""
 
 
 def asked_for(service: Service, family: IPFamily) -> Target:
@@ -58,6 +68,36 @@ def test_names_are_told_over_tcp_too(
     target = asked_for(cluster_ip_service, family).model_copy(update={"dns_transport": "tcp"})
     batches = probing.run([target], pod_vantages, count=QUERIES, converged_at=converged_at)
     must_hold(shared_web.history, resolves_to(batches, [cluster_ip_service.cluster_ips[family]]))
+
+
+@requirement(
+    "dns.a_name_may_begin_with_a_digit",
+    promise="A Service's name may begin with a digit, as a DNS label may, and resolves as any other.",
+    source="KEP-5311, Relaxed validation for Services names; test/e2e/network/dns.go: starts with a digit",
+    level=SHOULD,
+)
+def test_a_name_may_begin_with_a_digit(
+    *,
+    api: Api,
+    cluster: ClusterInfo,
+    shared_namespace: str,
+    pod_vantages: tuple[PodVantage, ...],
+    probing: Probing,
+    history: History,
+) -> None:
+    """Fault: `names_elsewhere`."""
+    must_be_of(cluster, DIGITS_SINCE, "names that begin with a digit are")
+    body = load("services/cluster-ip.yaml")
+    body["metadata"] = {"name": f"1-{secrets.token_hex(4)}"}
+    try:
+        service = Service(api.create(SERVICES, body, shared_namespace))
+    except Refused as refused:
+        expected = f"a Service named {body['metadata']['name']}"
+        raise BrokenPromise(expected=expected, observed=str(refused), vantage="the API") from refused
+    asked = {asked_for(service, family): ip for family, ip in service.cluster_ips.items()}
+    batches = probing.run([*asked], pod_vantages, count=QUERIES, converged_at=time.time())
+    must_hold(history, *(resolves_to([b.of(target.name) for b in batches], [ip]) for target, ip in asked.items()))
+    api.delete(SERVICES, service.name, shared_namespace)
 
 
 @requirement(

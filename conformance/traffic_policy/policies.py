@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from conformance.judge import Answers
+from conformance.versions import must_be_of
 from fixtures.api import Object
 from fixtures.clusters import ClusterInfo
 from fixtures.prober.plan import Protocol
 from fixtures.prober.vantages import PodVantage, Vantage
-from fixtures.verdicts import NotObservable, Unsupported
+from fixtures.verdicts import NotObservable
 from fixtures.workloads.services import Service
 from fixtures.workloads.web import Pod, Web
 
@@ -95,10 +95,7 @@ class Policies:
 
 def must_know_distribution(cluster: ClusterInfo) -> None:
     """Raises Unsupported for a Kubernetes that is older than DISTRIBUTED_SINCE."""
-    found = re.match(r"v?(\d+)\.(\d+)", cluster.kubernetes_version)
-    if found and tuple(map(int, found.groups())) < DISTRIBUTED_SINCE:
-        since = ".".join(map(str, DISTRIBUTED_SINCE))
-        raise Unsupported(f"Kubernetes {cluster.kubernetes_version}: {' and '.join(DISTRIBUTIONS)} are of {since}")
+    must_be_of(cluster, DISTRIBUTED_SINCE, f"{' and '.join(DISTRIBUTIONS)} are")
 
 
 def zones_of(nodes: Sequence[Object]) -> dict[str, str]:
