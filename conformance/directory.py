@@ -75,8 +75,14 @@ class Directory:
 
 
 def dns_config(server: str, domain: str) -> Object:
-    """The DNS configuration of the pod that has one of its own: another search list, another ndots."""
-    return {"nameservers": [server], "searches": [f"svc.{domain}"], "options": [{"name": "ndots", "value": "3"}]}
+    """The DNS configuration of the pod that has one of its own: another search list, another ndots.
+
+    The list is longer than the 6 domains and the 256 characters that were once all that resolvers took (KEP-2595), has
+    a domain with an underscore, and the one that leads somewhere last: it is lost where the list is cut.
+    """
+    nowhere = [f"{'nowhere-' * 4}{number}.svc.{domain}" for number in range(6)]
+    searches = [*nowhere, f"_nowhere.svc.{domain}", f"svc.{domain}"]
+    return {"nameservers": [server], "searches": searches, "options": [{"name": "ndots", "value": "3"}]}
 
 
 def cluster_dns(api: Api) -> str:

@@ -128,16 +128,18 @@ def test_pods_on_the_host_network(asked: Asked, node_vantages: tuple[PodVantage,
 
 @requirement(
     "dns.a_pod_may_have_its_own_configuration",
-    promise="With dnsPolicy None a pod has the name servers, search list and options of its dnsConfig, and no others.",
-    source="kubernetes.io: DNS for Services and Pods, Pod's DNS Config; test/e2e/network/dns.go",
+    promise="With dnsPolicy None a pod has the name servers, options and search list of its dnsConfig, be it long, "
+    "and no others.",
+    source="kubernetes.io: DNS for Services and Pods, Pod's DNS Config, DNS search domain list limits; KEP-2595; "
+    "test/e2e/network/dns.go",
     level=MUST,
 )
 @pytest.mark.parametrize("form", ["name.namespace", "name"])
 def test_a_pod_with_its_own_configuration(asked: Asked, family: IPFamily, form: str) -> None:
     """Fault: `names_elsewhere`.
 
-    The search list of the pod is svc.DOMAIN alone: it completes name.namespace, and not the name alone, as the list of
-    the cluster would.
+    The search list of the pod ends in svc.DOMAIN, and what is before it leads nowhere: it completes name.namespace, and
+    not the name alone, as the list of the cluster would.
     """
     twin, configured = asked.directory.made["twin"], asked.directory.configured
     if configured is None:

@@ -15,7 +15,7 @@ from fixtures.prober.agent import dns
 from tests.unit.probing import backend, plan, run_here, target
 
 ZONE = {"web.a.test": b"\x7f\0\0\1", "other.test": b"\x7f\0\0\2"}
-RESOLVER = "search a.test test\nnameserver 127.0.0.1\noptions ndots:2\n"
+RESOLVER = "search a.test . test\nnameserver 127.0.0.1\noptions ndots:2\n"
 
 
 def dns_message(txid: int, flags: int, *answers: bytes) -> bytes:
@@ -54,7 +54,7 @@ def test_a_dns_answer_to_another_query_or_a_truncated_one_is_wrong(reply: bytes)
 
 
 def test_resolver_settings() -> None:
-    assert dns.resolver_settings(RESOLVER) == ("127.0.0.1", ["a.test", "test"], 2)
+    assert dns.resolver_settings(RESOLVER) == ("127.0.0.1", ["a.test", ".", "test"], 2)
     assert dns.resolver_settings("") == ("", [], 1)
 
 
@@ -105,7 +105,8 @@ def test_names_are_asked_for(asked: list[str]) -> None:
     answer = probes["other"].dns
     assert answer
     assert (answer.name, answer.rcode, answer.answers, answer.ttl_s) == ("other.test", "NOERROR", ("127.0.0.2",), 5)
-    assert sorted(asked) == sorted(["other.a.test", "other.test", "none.a.test", "none.test", "none", "none", "silent"])
+    completed = ["other.a.test", "other", "other.test", "none.a.test", "none", "none.test"]
+    assert sorted(asked) == sorted([*completed, "none", "none", "silent"])
     assert all(p.sent_s is not None and p.connection == 0 for p in probes.values())
 
 
