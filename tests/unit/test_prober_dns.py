@@ -14,7 +14,7 @@ import pytest
 from fixtures.prober.agent import dns
 from tests.unit.probing import backend, plan, run_here, target
 
-ZONE = {"web.a.test": b"\x7f\0\0\1", "other.test": b"\x7f\0\0\2"}
+ZONE = {"web.a.test": b"\x7f\0\0\1", "other.test": b"\x7f\0\0\2", "plain": b"\x7f\0\0\3"}
 RESOLVER = "search a.test . test\nnameserver 127.0.0.1\noptions ndots:2\n"
 
 
@@ -92,12 +92,13 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[str]
 
 
 def test_names_are_asked_for(asked: list[str]) -> None:
-    names = ("other", "none", "none.", "silent.")
+    names = ("other", "plain", "none", "none.", "silent.")
     targets = [target(0, "dns", name=name, address=name) for name in names]
     probes = {p.target: p for p in run_here(plan(*targets, count=1, timeout_ms=200))}
     found = {name: (p.outcome, p.detail) for name, p in probes.items()}
     assert found == {
         "other": ("ok", ""),
+        "plain": ("ok", ""),
         "none": ("name_error", "NXDOMAIN"),
         "none.": ("name_error", "NXDOMAIN"),
         "silent.": ("timeout", "no name server within 200 ms"),
@@ -105,7 +106,9 @@ def test_names_are_asked_for(asked: list[str]) -> None:
     answer = probes["other"].dns
     assert answer
     assert (answer.name, answer.rcode, answer.answers, answer.ttl_s) == ("other.test", "NOERROR", ("127.0.0.2",), 5)
-    completed = ["other.a.test", "other", "other.test", "none.a.test", "none", "none.test"]
+    assert probes["plain"].dns
+    assert probes["plain"].dns.name == "plain", "completed by the single dot"
+    completed = ["plain.a.test", "plain", "other.a.test", "other", "other.test", "none.a.test", "none", "none.test"]
     assert sorted(asked) == sorted([*completed, "none", "none", "silent"])
     assert all(p.sent_s is not None and p.connection == 0 for p in probes.values())
 
