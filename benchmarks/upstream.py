@@ -47,7 +47,7 @@ E2E = Upstream(
 )
 AGNHOST, PAUSE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0", "registry.k8s.io/pause:3.10.2"
 """As test/utils/image/manifest.go of that version names them."""
-CALLED = {"bin/sh": "dash", "usr/bin/curl": "curl", "usr/bin/nc": "nc"}
+CALLED = {"bin/sh": "dash", "usr/bin/curl": "curl", "usr/bin/nc": "nc", "usr/bin/seq": "seq"}
 """What the tests call in a container of agnhost beside its own commands: path there, and the program here."""
 FILES = frozenset(
     {
@@ -104,9 +104,11 @@ def _images_on(cluster: LocalCluster) -> Iterator[None]:
         write_archive(archive, made)
         for node in cluster.node_names:
             _ctr(cluster, node, "import", "--digests=false", "--local", str(archive))
-    yield
-    for node in cluster.node_names:
-        _ctr(cluster, node, "rm", AGNHOST, PAUSE)
+    try:
+        yield
+    finally:
+        for node in cluster.node_names:
+            _ctr(cluster, node, "rm", AGNHOST, PAUSE)
 
 
 def _ctr(cluster: LocalCluster, node: str, *words: str) -> None:
@@ -128,6 +130,7 @@ def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> tu
     command = [
         str(binary_folder(E2E) / "e2e"),
         f"--kubeconfig={cluster.kubeconfig}",
+        f"--kubectl-path={binary_folder(upstream('kubernetes')) / 'kubectl'}",
         "--provider=skeleton",
         "--ginkgo.label-filter=Conformance",
         f"--ginkgo.focus={focus}",
@@ -171,6 +174,10 @@ def measure(cluster: LocalCluster, console: Console, folder: Path) -> Figures:
     for name in failed:
         said(console, f"upstream's test failed: {name}")
     yield THEIRS.measured(len(failed), f"of {ran}, in {theirs_s:.0f} s")
+    if failed or ran != len(chosen):
+        # One that fails has waited for what did not come.
+        yield RATIO.unmeasured(f"{len(failed)} of upstream's tests failed, {ran} of {len(chosen)} ran")
+        return
     ours_s = run_ours(cluster, chosen, folder)
     promises = len({promise for row in chosen for promise in row.promises})
     yield RATIO.measured(ours_s / theirs_s, f"{promises} promises in {ours_s:.0f} s, {ran} tests in {theirs_s:.0f} s")

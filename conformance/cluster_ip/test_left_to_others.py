@@ -1,4 +1,4 @@
-"""The labels by which a Service is left to another proxy, or to none."""
+"""The label by which a Service is left to another proxy."""
 
 from __future__ import annotations
 
@@ -17,19 +17,17 @@ from fixtures.requirements import SHOULD, requirement
 from fixtures.workloads.manifests import load
 from fixtures.workloads.services import Service
 
-LABELS = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
+LABEL = "service.kubernetes.io/service-proxy-name"
 
 
 @requirement(
     "cluster_ip.is_left_to_others_by_label",
-    promise="A Service that is labelled as another proxy's, or as headless, is left alone by the cluster's own, until "
-    "the label goes.",
-    source="kubernetes.io: Well-Known Labels; test/e2e/network/service.go: should implement service-proxy-name, and "
-    "headless",
+    promise="A Service that is labelled as another proxy's is left alone by the cluster's own, until the label goes.",
+    source="kubernetes.io: Well-Known Labels; test/e2e/network/service.go: should implement service-proxy-name",
     level=SHOULD,
 )
 @pytest.mark.long
-def test_labels_leave_a_service_to_others(
+def test_a_label_leaves_a_service_to_others(
     *,
     api: Api,
     cluster_ip_service: Service,
@@ -39,22 +37,18 @@ def test_labels_leave_a_service_to_others(
 ) -> None:
     """Fault: `settings_ignored`, an admission policy by which new Services lose their labels."""
     web, pods = shared_web.web, {pod.name for pod in shared_web.pods}
-    made = []
-    for label in LABELS:
-        body = load("services/cluster-ip.yaml")
-        body["metadata"] = {"generateName": "left-", "labels": {label: "conformance.example"}}
-        body["spec"]["selector"] = dict(web.labels)
-        made.append(Service(api.create(SERVICES, body, web.namespace)))
-    left_at = max(map(shared_web.must_be_behind, made))
-    targets = [service.by_address("http", 80, family) for service in made for family in service.cluster_ips]
-    ours = [cluster_ip_service.by_address("http", 80, family) for family in cluster_ip_service.cluster_ips]
+    body = load("services/cluster-ip.yaml")
+    body["metadata"] = {"generateName": "left-", "labels": {LABEL: "conformance.example"}}
+    body["spec"]["selector"] = dict(web.labels)
+    service = Service(api.create(SERVICES, body, web.namespace))
+    left_at = shared_web.must_be_behind(service)
+    targets = [service.by_address("http", 80, family) for family in service.cluster_ips]
+    ours = [cluster_ip_service.by_address("http", 80, family) for family in service.cluster_ips]
     control = shared_web.must_be_reached(cluster_ip_service, ours, pod_vantages)
     silent = probing.run(targets, pod_vantages, count=3, converged_at=left_at)
     must_hold(shared_web.history, isolated(silent, control=control))
-    for service, label in zip(made, LABELS, strict=True):
-        api.replace(SERVICES, service.name, {"metadata": {"labels": {label: None}}}, web.namespace)
+    api.replace(SERVICES, service.name, {"metadata": {"labels": {LABEL: None}}}, web.namespace)
     count = connections_to_see_all(len(pods))
     batches = probing.run(targets, pod_vantages, count=count, converged_at=time.time())
     must_hold(shared_web.history, reachability(batches, pods=pods, token=web.token))
-    for service in made:
-        api.delete(SERVICES, service.name, web.namespace)
+    api.delete(SERVICES, service.name, web.namespace)

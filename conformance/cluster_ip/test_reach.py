@@ -16,9 +16,7 @@ from fixtures.requirements import MUST, SHOULD, requirement
 from fixtures.workloads.services import Service
 from fixtures.workloads.vantages import TalkingPod, start_talking_pod
 
-PORTS: dict[Protocol, str] = {"http": "web", "udp": "web-udp"}
-"""Names of the Service's ports, by what they speak."""
-PROTOCOLS = tuple(PORTS)
+PROTOCOLS: tuple[Protocol, ...] = ("http", "udp")
 NODES = 2
 """Whose node ports are called: at least one is of a node that the pod is not on."""
 PADDING_BYTES: dict[Protocol, int] = {"http": 8000, "tcp": 8000, "udp": 2000}
@@ -58,10 +56,10 @@ def test_a_pod_behind_it_reaches_all(judge: Judge, api: Api, shared_web: SharedW
     caller = start_talking_pod(api, judge.cluster, web.namespace, says=web.token, more_labels=members)
     web.label_pods(shared_web.pods, **members)
     service = judge.services.create("cluster-ip", type="NodePort", selector=members)
-    ways = [(protocol, port, family) for protocol, port in PORTS.items() for family in service.cluster_ips]
-    targets = [service.by_address(protocol, 80, family) for protocol, _, family in ways]
-    for protocol, port, family in ways:
-        targets += service.on_nodes(judge.cluster, protocol, family, port)[:NODES]
+    targets = [service.by_address(protocol, 80, family) for protocol in PROTOCOLS for family in service.cluster_ips]
+    for family in service.cluster_ips:
+        # Not by UDP: where pods' calls to nodes are masqueraded, kube-proxy may forget a flow in passing.
+        targets += service.on_nodes(judge.cluster, "http", family)[:NODES]
     everyone = {caller.name, *(pod.name for pod in shared_web.pods)}
     settle(judge.probing, [(caller.vantage, targets)], everyone)
     judge.must_be_answered([Answers(caller.vantage, targets, everyone)], token=web.token, of=len(everyone))

@@ -2,15 +2,12 @@
 
 import time
 
-import pytest
-
 from conformance.load_balancer.front import Front
 from fixtures.checks.clients import always_one_pod
 from fixtures.checks.holding import must_hold
 from fixtures.prober.probing import PROPAGATION_BUDGET_S
 from fixtures.requirements import MUST, requirement
 
-pytestmark = pytest.mark.long
 POLICIES = ("Cluster", "Local")
 CONNECTIONS = 40
 """Of two pods, one would answer all of them by chance with 2e-12."""

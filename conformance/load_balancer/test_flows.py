@@ -2,17 +2,14 @@
 
 import time
 
-import pytest
-
 from conformance.load_balancer.front import HTTP_AND_UDP, Front
 from fixtures.api import Api
 from fixtures.checks.holding import must_hold
 from fixtures.checks.outage import outage
-from fixtures.errors import BrokenPromise
+from fixtures.prober.underway import not_quiet
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.web import Shape, Web
 
-pytestmark = pytest.mark.long
 QUIET_S, LONGEST_S, BEYOND_S = 3.0, 150.0, 3.0
 """How long all is well before something is done, the end of it all, and how much longer than allowed is looked."""
 FLOWS, RATE_PER_S = 16, 20.0
@@ -34,14 +31,16 @@ def test_flows_of_datagrams_leave_a_pod_that_ended(front: Front, api: Api) -> No
     pods = web.wait_until_serving()
     front.services.must_have_endpoints(service, pods)
     external, kept = front.services.must_have_external_ips(service), {"connection": "reused", "connections": FLOWS}
-    targets = [external.by_external_ip("udp", 80, family).model_copy(update=kept) for family in external.external_ips]
+    single = [external.by_external_ip("udp", 80, family) for family in external.external_ips]
+    # What comes to a node that does not know the address yet leaves a flow there that leads nowhere.
+    front.settle(single, [front.outside], [pod.name for pod in pods])
+    targets = [target.model_copy(update=kept) for target in single]
     pairs, rate_per_s = [(front.outside, targets)], RATE_PER_S * len(targets)
     within_s = front.budgets.load_balancer_health_s + QUIET_S
     allowed_s = front.budgets.endpoint_removal_s
     with front.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
         if not under_way.wait_until_quiet(since=(since := time.time()), quiet_s=QUIET_S, timeout_s=within_s):
-            observed = "; ".join(map(str, under_way.failing(since=since, quiet_s=QUIET_S))) or "none"
-            raise BrokenPromise(expected="answers before anything is done", observed=observed, vantage="outside")
+            raise not_quiet(under_way, since, QUIET_S, within_s, expected="answers")
         web.delete_pods(pods[0], grace_period_s=0)
         ended = time.time()
         web.wait_until_serving(other_than=pods[:1])

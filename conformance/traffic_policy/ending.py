@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from conformance.judge import Answers, settle
+from conformance.judge import Answers
 from conformance.traffic_policy.policies import CONTROL, POLICIES, Policies, Wanted
 from fixtures.api import PODS, Api, Refused
 from fixtures.clusters import ClusterInfo
@@ -20,6 +20,8 @@ from fixtures.workloads.web import Pod, Shape, Web
 
 DRAIN_S = 60.0
 """For so long a pod that was told to end goes on serving: much longer than the tests of this file take."""
+QUIET_S, LONGEST_S, RATE_PER_S = 3.0, 40.0, 8.0
+"""How long all answer before the pod is deleted; the most that is waited for it; of the probes of each target."""
 FOREIGN_CLASS = "k8s-service-conformance.example/nobody"
 PUBLISHED, HEALTH = "published", "health"
 WANTED: dict[str, Wanted] = {
@@ -88,7 +90,9 @@ def ending_pod(
     for service in made.values():
         services.must_have_endpoints(service, pods)
     targets = [made[name].by_address("http", 80, cluster.families[0]) for name in (CONTROL, PUBLISHED)]
-    settle(Probing(history), [(vantage, targets) for vantage in vantages], [pod.name for pod in pods])
+    pairs, rate_per_s = [(vantage, targets) for vantage in vantages], RATE_PER_S * len(targets)
+    with Probing(history).during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S, judged=False) as under_way:
+        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=LONGEST_S / 2)
     web.delete_pods(pods[0])
     since = max(services.must_have_endpoints(made[name], pods[1:]) for name in WANTED if name != PUBLISHED)
     try:

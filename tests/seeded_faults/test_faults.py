@@ -26,7 +26,7 @@ from fixtures.api import Api
 from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.faults.fault import Fault
 from fixtures.faults.seeded import FAULTS
-from fixtures.scenarios.stage import NOT_QUIET
+from fixtures.prober.underway import NOT_QUIET
 from fixtures.verdicts import Verdict
 from reports.record import CaseFinished, read
 from reports.results import results
