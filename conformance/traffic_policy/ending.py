@@ -98,7 +98,8 @@ def ending_pod(
     try:
         yield Ending(api, Policies(cluster, web, pods, made), since)
     finally:
-        # The end of a run must not wait for the pod's; what cannot be done now goes with the namespace.
+        # The end of a run must not wait for the pods'; what cannot be done now goes with the namespace.
         with suppress(SuiteError):
             web.delete()
-            api.delete(PODS, pods[0].name, namespace, grace_period_s=0)
+            for item in api.list_all(PODS, namespace, selector=web.selector)["items"]:
+                api.delete(PODS, item["metadata"]["name"], namespace, grace_period_s=0)
