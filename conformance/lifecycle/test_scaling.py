@@ -28,7 +28,7 @@ NEW = tuple(way for way in REQUESTS if way.use == "new" and way.service_type != 
 """A load balancer without a healthy node may drop what comes in place of refusing it, as Azure's does."""
 REFUSED_WITHIN_S, TIMEOUT_MS, REFUSED_PER_S = 2.0, 3000, 0.8
 """As in the chapter endpoints: Linux may heed an ICMP error only when it has sent the SYN again, and sends a client no
-more than one a second."""
+more than one a second; of each target, which are on a node each or asked from a node each."""
 
 
 def scale_to_one_and_back(scene: Scene) -> None:
@@ -139,7 +139,8 @@ def test_without_pods_connections_are_refused(stage: Stage, history: History, pr
         web.scale(0)
         web.wait_until_gone(*pods)
         seen = [Services(stage.api, web.namespace, history).must_have_endpoints(s, []) for s in services.values()]
-        pairs = [pair for way in NEW for pair in stage.pairs_of(services, way)]
+        # Each node is asked as often as it may refuse, all at the same time.
+        pairs = [(vantage, [one]) for way in NEW for vantage, found in stage.pairs_of(services, way) for one in found]
         batches = probing.run_from(
             pairs, count=3, converged_at=max(seen), rate_per_s=REFUSED_PER_S, connect_timeout_ms=TIMEOUT_MS
         )

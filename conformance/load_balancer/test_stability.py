@@ -23,6 +23,8 @@ from fixtures.workloads.services import Services
 pytestmark = pytest.mark.long
 WAYS = tuple(way for way in REQUESTS if way.service_type == "LoadBalancer")
 NEW, HELD = Way("LoadBalancer", "new"), Way("LoadBalancer", "established")
+AROUND = "around load balancers"
+"""The act in which what is around load balancers changes, one thing after another, each when all is well again."""
 NOTE = "k8s-service-conformance/note"
 """An annotation that means nothing to anybody else."""
 ENSURED = "EnsuredLoadBalancer"
@@ -101,7 +103,7 @@ def restart_the_controller(scene: Scene) -> None:
     scene.keep("after", *scene.pods)
 
 
-CONTROLLER = Scenario("cloud controller restarted", restart_the_controller)
+CONTROLLER = Scenario("cloud controller restarted", restart_the_controller, act=AROUND)
 
 
 @requirement(
@@ -130,7 +132,7 @@ def exclude_a_node(scene: Scene) -> None:
         scene.mark_quiet("avoided")
 
 
-EXCLUSION = Scenario("node excluded", exclude_a_node)
+EXCLUSION = Scenario("node excluded", exclude_a_node, act=AROUND)
 
 
 @requirement(
