@@ -52,7 +52,7 @@ def run_under(
     wanted = [argument for promise in promises for argument in ("--requirement", promise)]
     # Beside another cluster the processors are busy already.
     alone = "PYTEST_XDIST_WORKER" not in os.environ
-    wanted += ["--scenarios-at-once", "2", *(["-n", "2"] if alone and len(promises) > MANY else [])]
+    wanted += ["-n", "2"] if alone and len(promises) > MANY else []
     wanted += ["--profile", str(everything(folder.with_suffix(".yaml"), budgets or {}))]
     command = [sys.executable, "-m", "pytest", "conformance", "--cluster=local", f"--report-dir={folder}", *wanted]
     done = subprocess.run(
