@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.history import History
 from fixtures.prober.agent.ports import BLOCK, SOURCE_PORTS, SourcePorts
+from fixtures.prober.plan import Protocol
 from fixtures.probes import Decoder, Probe, parse_line
 from tests.unit.probing import HERE, agent, asked, backend, free_port, plan, target
 
@@ -70,12 +71,14 @@ def test_plans_of_processes_share_their_sequence() -> None:
         assert window(run.finish().probes for run in runs) <= 120 + 4 * BLOCK
 
 
-def test_plans_of_a_listener_share_their_sequence() -> None:
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_plans_of_a_listener_share_their_sequence(protocol: Protocol) -> None:
     listening, decoders = free_port(), [Decoder("x"), Decoder("x")]
     with backend() as (port, _, _), agent("listen", "--port", str(listening)):
         url = f"http://127.0.0.1:{listening}/plans"
         for number in range(2):
-            assert asked(url, plan(target(port), count=40, rate_per_s=200).wire("pod", str(number)))[0] == 200
+            wire = plan(target(port, protocol), count=40, rate_per_s=200).wire("pod", str(number))
+            assert asked(url, wire)[0] == 200
         for number, decoder in enumerate(decoders):
             for line in asked(f"{url}/{number}")[1].splitlines(keepends=True):
                 decoder.feed(parse_line(line, "x"))
