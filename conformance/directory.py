@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from conformance.versions import is_of
 from fixtures.api import SERVICES, Api, Object, Refused
 from fixtures.checks.reachability import connections_to_see_all
 from fixtures.clusters import ClusterInfo, IPFamily
@@ -36,6 +37,8 @@ SLICE_SIZE = 100
 MANUAL_PORTS = {80: 80, 81: 8080}
 """Of the Service without a selector: its ports, and where its slices lead."""
 APP_PROTOCOL = "kubernetes.io/h2c"
+LONG_LISTS_SINCE = (1, 33)
+"""The version in which search lists may be long, and have underscores, without a feature gate (KEP-2595, KEP-4427)."""
 
 
 def asking(name: str, query_type: QueryType) -> Target:
@@ -74,14 +77,14 @@ class Directory:
         return [ip for pod in (pods or self.pods) for ip in pod.ips if family_of(ip) is family]
 
 
-def dns_config(server: str, domain: str) -> Object:
+def dns_config(server: str, domain: str, *, long: bool) -> Object:
     """The DNS configuration of the pod that has one of its own: another search list, another ndots.
 
-    The list is longer than the 6 domains and the 256 characters that were once all that resolvers took (KEP-2595), has
-    a domain with an underscore, and the one that leads somewhere last: it is lost where the list is cut.
+    A `long` list is longer than the 6 domains and the 256 characters that were once all that resolvers took (KEP-2595),
+    has a domain with an underscore, and the one that leads somewhere last: it is lost where the list is cut.
     """
-    nowhere = [f"{'nowhere-' * 4}{number}.svc.{domain}" for number in range(6)]
-    searches = [*nowhere, f"_nowhere.svc.{domain}", f"svc.{domain}"]
+    nowhere = [*(f"{'nowhere-' * 4}{number}.svc.{domain}" for number in range(6)), f"_nowhere.svc.{domain}"]
+    searches = [*(nowhere if long else ()), f"svc.{domain}"]
     return {"nameservers": [server], "searches": searches, "options": [{"name": "ndots", "value": "3"}]}
 
 
@@ -138,7 +141,8 @@ class Maker:
         domain = (found.name if found else "").removeprefix(f"{KNOWN_NAME}.").rstrip(".") or "cluster.local"
         if not (server := cluster_dns(self.api)):
             return None
-        return start_vantage_pod(self.api, self.cluster, self.web.namespace, dns_config(server, domain))
+        config = dns_config(server, domain, long=is_of(self.cluster, LONG_LISTS_SINCE))
+        return start_vantage_pod(self.api, self.cluster, self.web.namespace, config)
 
     def _of_selector(self, mixed: Web) -> dict[str, Service]:
         create, chosen = self.services.create, {"selector": self.web.labels}

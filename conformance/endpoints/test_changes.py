@@ -19,8 +19,8 @@ PROTOCOLS: tuple[Protocol, ...] = ("http", "udp")
 
 @requirement(
     "endpoints.changes_are_followed_everywhere",
-    promise="A pod that leaves a Service gets nothing more, and one that joins gets its share, by TCP and by UDP and "
-    "in each family, by ClusterIP and by node port.",
+    promise="A pod that leaves a Service gets nothing more, and one that joins gets its share, in each family, by "
+    "ClusterIP over TCP and UDP and by node port over TCP.",
     source="test/e2e/network/networking.go, dual_stack.go: should update endpoints; kubernetes.io: EndpointSlices",
     level=MUST,
     features=("node_ports",),

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.changed import targets_of
 from conformance.judge import settle
-from conformance.traffic_policy.ending import Ending, ending_pod
+from conformance.traffic_policy.ending import Ending, Endings, ending_pod
 from conformance.traffic_policy.policies import (
     CONTROL,
     DISTRIBUTIONS,
@@ -54,14 +54,21 @@ def policies(api: Api, cluster: ClusterInfo, policy_web: Web, pod_vantages: tupl
 
 
 @pytest.fixture(scope="session")
-def ending(
+def endings(
     api: Api, cluster: ClusterInfo, shared_namespace: str, pod_vantages: tuple[PodVantage, ...]
-) -> Iterator[Ending]:
-    """A pod that is being deleted and serves for a minute yet, beside one that stays."""
+) -> Iterator[Endings]:
+    """Pods that are being deleted, one after another."""
     if len(cluster.nodes) < 2:
         raise NotObservable(f"{len(cluster.nodes)} node, 2 are needed: for a pod that ends and one that stays")
-    with ending_pod(api, cluster, shared_namespace, pod_vantages, History()) as found:
-        yield found
+    made = Endings(lambda: ending_pod(api, cluster, shared_namespace, pod_vantages, History()))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ending(endings: Endings) -> Ending:
+    """A pod that is being deleted and serves for half a minute yet, beside one that stays."""
+    return endings.one()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 from conformance.judge import Answers
@@ -14,13 +14,14 @@ from fixtures.clusters import ClusterInfo
 from fixtures.errors import SuiteError
 from fixtures.history import History
 from fixtures.prober.probing import Probing
+from fixtures.prober.underway import not_quiet
 from fixtures.prober.vantages import PodVantage
-from fixtures.workloads.services import Services
+from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Shape, Web
 
 DRAIN_S = 60.0
 """For so long a pod that was told to end goes on serving: much longer than the tests of this file take."""
-QUIET_S, LONGEST_S, RATE_PER_S = 3.0, 40.0, 8.0
+QUIET_S, LONGEST_S, RATE_PER_S = 5.0, 40.0, 8.0
 """How long all answer before the pod is deleted; the most that is waited for it; of the probes of each target."""
 FOREIGN_CLASS = "k8s-service-conformance.example/nobody"
 PUBLISHED, HEALTH = "published", "health"
@@ -42,6 +43,8 @@ class Ending:
     api: Api
     policies: Policies
     """Who answers under which policy: an ending pod does where its node has no other."""
+    told_at: float
+    """Wall clock before it was deleted."""
     since: float
     """Wall clock at which the EndpointSlices said so."""
 
@@ -49,6 +52,11 @@ class Ending:
     def pod(self) -> Pod:
         """The one that ends."""
         return self.policies.pods[0]
+
+    @property
+    def left_s(self) -> float:
+        """For how long it still serves."""
+        return self.told_at + DRAIN_S - time.time()
 
     @property
     def staying(self) -> frozenset[str]:
@@ -74,7 +82,8 @@ class Ending:
                 now = self.api.get(PODS, self.pod.name, self.policies.web.namespace)
             except Refused as refused:
                 raise SuiteError(f"the pod {self.pod.name} ended before all was seen") from refused
-            if now["metadata"]["uid"] != self.pod.uid or time.time() > self.since + DRAIN_S - 1:
+            ready = any(c["type"] == "Ready" and c["status"] == "True" for c in now["status"].get("conditions") or ())
+            if now["metadata"]["uid"] != self.pod.uid or not ready or self.left_s < 1:
                 raise SuiteError(f"the pod {self.pod.name} ended before all was seen")
 
 
@@ -86,20 +95,48 @@ def ending_pod(
     web = Web(api, cluster, namespace, history, Shape(kind="StatefulSet", replicas=2, drain_s=DRAIN_S))
     services = Services(api, namespace, history)
     pods = web.wait_until_serving()
-    made = {name: services.create(w.manifest, selector=web.labels, **w.spec) for name, w in WANTED.items()}
+    made: dict[str, Service] = {}
+    for name, wanted in WANTED.items():
+        # Where Services of that type are not allowed, only what is about them cannot be seen.
+        with suppress(Refused) if name == HEALTH else nullcontext():
+            made[name] = services.create(wanted.manifest, selector=web.labels, **wanted.spec)
     for service in made.values():
         services.must_have_endpoints(service, pods)
     targets = [made[name].by_address("http", 80, cluster.families[0]) for name in (CONTROL, PUBLISHED)]
     pairs, rate_per_s = [(vantage, targets) for vantage in vantages], RATE_PER_S * len(targets)
     with Probing(history).during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S, judged=False) as under_way:
-        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=LONGEST_S / 2)
+        began, within_s = time.time(), LONGEST_S / 2
+        if not under_way.wait_until_quiet(since=began, quiet_s=QUIET_S, timeout_s=within_s):
+            raise not_quiet(under_way, began, QUIET_S, within_s, expected="answers")
+    told_at = time.time()
     web.delete_pods(pods[0])
-    since = max(services.must_have_endpoints(made[name], pods[1:]) for name in WANTED if name != PUBLISHED)
+    since = max(services.must_have_endpoints(made[name], pods[1:]) for name in made if name != PUBLISHED)
     try:
-        yield Ending(api, Policies(cluster, web, pods, made), since)
+        yield Ending(api, Policies(cluster, web, pods, made), told_at, since)
     finally:
         # The end of a run must not wait for the pods'; what cannot be done now goes with the namespace.
-        with suppress(SuiteError):
+        with suppress(SuiteError, Refused):
             web.delete()
             for item in api.list_all(PODS, namespace, selector=web.selector)["items"]:
                 api.delete(PODS, item["metadata"]["name"], namespace, grace_period_s=0)
+
+
+class Endings:
+    """An ending pod for one test after another: a new one when too little time is left for a test."""
+
+    def __init__(self, make: Callable[[], AbstractContextManager[Ending]]) -> None:
+        """None is made yet."""
+        self._make, self._made = make, ExitStack()
+        self._last: Ending | None = None
+
+    def one(self) -> Ending:
+        """A pod that serves for half of DRAIN_S at least; raises what `ending_pod` does."""
+        if self._last is None or self._last.left_s < DRAIN_S / 2:
+            self.close()
+            self._last = self._made.enter_context(self._make())
+        return self._last
+
+    def close(self) -> None:
+        """The workload goes."""
+        self._last = None
+        self._made.close()

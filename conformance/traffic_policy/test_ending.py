@@ -11,6 +11,7 @@ from fixtures.clusters import IPFamily
 from fixtures.prober.plan import Target
 from fixtures.prober.vantages import OutsideVantage, PodVantage
 from fixtures.requirements import MUST, requirement
+from fixtures.verdicts import NotObservable
 
 pytestmark = pytest.mark.scenario("ending")
 
@@ -82,6 +83,8 @@ def test_the_health_check_leaves_out_ending_pods(
     judge: Judge, ending: Ending, pod_vantages: tuple[PodVantage, ...], family: IPFamily
 ) -> None:
     """Fault: `always_healthy`, every health check node port says 200."""
+    if HEALTH not in ending.policies.made:
+        raise NotObservable("Services of type LoadBalancer, which have such ports, are refused here")
     nodes, port = ending.policies.cluster.nodes, ending.policies.made[HEALTH].health_check_node_port
     targets = [
         Target(name=f"health of {node.name}", address=node.address(family), port=port, protocol="http", family=family)

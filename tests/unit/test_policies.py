@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.dual_stack.families import ASKED, expected_families
+from conformance.traffic_policy.ending import Endings
 from conformance.traffic_policy.policies import (
     Policies,
     must_know_distribution,
@@ -105,3 +108,28 @@ def test_distribution_is_known_from_a_version_on(version: str, known: bool) -> N
     else:
         with pytest.raises(Unsupported, match=r"v1\.34\.9.*1\.35"):
             must_know_distribution(info)
+
+
+def test_a_pod_that_serves_long_enough_yet_is_used_again_and_then_another_is_made() -> None:
+    left_s, closed = iter([60.0, 40.0, 10.0]), list[int]()
+
+    class Made:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        @property
+        def left_s(self) -> float:
+            return next(left_s)
+
+    @contextmanager
+    def make() -> Iterator[Any]:
+        made.append(Made(len(made)))
+        yield made[-1]
+        closed.append(made[-1].number)
+
+    made = list[Made]()
+    endings = Endings(make)
+    found = [cast("Any", endings.one()).number for _ in range(4)]
+    assert (found, closed) == ([0, 0, 0, 1], [0])
+    endings.close()
+    assert closed == [0, 1]
