@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ from fixtures.clusters.local.progress import terminal_progress
 from fixtures.clusters.local.upstreams import Upstream, upstream
 from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
+from tests.local.suite_image import ctr_images
 
 ROOT = Path(__file__).parents[1]
 E2E = Upstream(
@@ -45,8 +47,6 @@ E2E = Upstream(
     ldflags=upstream("kubernetes").ldflags,
     sources=Path(__file__).parent / "sources",
 )
-AGNHOST, PAUSE = "registry.k8s.io/e2e-test-images/agnhost:2.63.0", "registry.k8s.io/pause:3.10.2"
-"""As test/utils/image/manifest.go of that version names them."""
 CALLED = {"bin/sh": "dash", "usr/bin/curl": "curl", "usr/bin/nc": "nc", "usr/bin/seq": "seq"}
 """What the tests call in a container of agnhost beside its own commands: path there, and the program here."""
 FILES = frozenset(
@@ -95,28 +95,20 @@ def _images_on(cluster: LocalCluster) -> Iterator[None]:
     libraries = {str(path).lstrip("/"): path for path in shared_libraries(called.values())}
     agnhost = {"agnhost": binary_folder(upstream("kubernetes")) / "agnhost"}
     pause = next(image for image in all_images() if "/pause" in image.entrypoint)
-    made = (
-        Image(AGNHOST, agnhost | called | libraries, ("/agnhost",), ("pause",)),
-        Image(PAUSE, pause.files, pause.entrypoint),
-    )
+    kinds = {"agnhost": Image("", agnhost | called | libraries, ("/agnhost",), ("pause",)), "pause": pause}
+    listed = subprocess.run([binary_folder(E2E) / "e2e", "--list-images"], capture_output=True, text=True, check=True)
+    tags = {tag: re.split("[/:]", tag)[-2] for tag in listed.stdout.split()}
+    made = [replace(kinds[kind], tag=tag) for tag, kind in tags.items() if kind in kinds]
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "images.tar"
         write_archive(archive, made)
         for node in cluster.node_names:
-            _ctr(cluster, node, "import", "--digests=false", "--local", str(archive))
+            ctr_images(cluster, node, "import", "--digests=false", "--local", str(archive))
     try:
         yield
     finally:
         for node in cluster.node_names:
-            _ctr(cluster, node, "rm", AGNHOST, PAUSE)
-
-
-def _ctr(cluster: LocalCluster, node: str, *words: str) -> None:
-    ctr = binary_folder(upstream("containerd")) / "ctr"
-    argv: Sequence[str] = [*cluster.node(node).enter(), str(ctr), "--namespace=k8s.io", "images", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SuiteError(f"ctr {words[0]} on {node}: {done.stderr.strip()[-300:]}")
+            ctr_images(cluster, node, "rm", *(image.tag for image in made))
 
 
 def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> tuple[float, list[str], int]:

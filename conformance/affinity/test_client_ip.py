@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -16,7 +16,6 @@ from fixtures.history import History
 from fixtures.prober.plan import Protocol, Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage, PodVantage, Vantage
-from fixtures.probes import ProbeBatch
 from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import Unsupported
 
@@ -135,13 +134,9 @@ def test_it_ends_after_the_timeout(
     others = probing.run(pinned.targets("ClusterIP"), inside_vantages, count=silence, rate_per_s=SILENCE_RATE_PER_S)
     after = probing.run(targets, inside_vantages, count=1)
     pods = len(pinned.pods)
-    anew = [chose_anew(parts_of(before, way), parts_of(after, way), pods=pods) for way in ways]
+    names = [[target.name for target in way] for way in ways]
+    anew = [chose_anew([b.of(*way) for b in before], [b.of(*way) for b in after], pods=pods) for way in names]
     must_hold(history, *anew, always_one_pod(others, pods=pods))
-
-
-def parts_of(batches: Sequence[ProbeBatch], targets: Sequence[Target]) -> list[ProbeBatch]:
-    """What the batches have of some targets."""
-    return [batch.of(target.name) for batch in batches for target in targets]
 
 
 @requirement(

@@ -1,4 +1,4 @@
-"""Flows of datagrams: clients that go on sending from one port, while what they send to changes."""
+"""Flows of datagrams to a ClusterIP and to node ports."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.flows import (
+    BEYOND_S,
+    LONGEST_S,
+    QUIET_S,
+    RATE_PER_S,
+    answered,
+    kept,
+    must_leave_a_pod_that_ends,
+)
 from conformance.judge import Judge
 from fixtures.api import Api
 from fixtures.budgets import Budgets
 from fixtures.checks.holding import must_hold
-from fixtures.checks.isolation import SILENT
+from fixtures.checks.isolation import is_silent
 from fixtures.checks.outage import outage
 from fixtures.clusters import ClusterInfo
 from fixtures.errors import BrokenPromise
 from fixtures.prober.plan import Target
-from fixtures.prober.underway import UnderWay, not_quiet
 from fixtures.prober.vantages import PodVantage
 from fixtures.probes import Probe
 from fixtures.requirements import MUST, SHOULD, requirement
@@ -24,12 +32,10 @@ from fixtures.workloads.services import Service
 from fixtures.workloads.web import Shape, Web
 
 pytestmark = pytest.mark.long
-QUIET_S, WELL_WITHIN_S, LONGEST_S = 3.0, 20.0, 120.0
-"""How long all is well before something is done, how soon that must come about, and the end of it all."""
-FLOWS, RATE_PER_S = 8, 20.0
+WELL_WITHIN_S = 20.0
+"""How soon all must be well before something is done."""
+FLOWS = 8
 """Of each target: so many that some are of the pod that ends."""
-BEYOND_S = 3.0
-"""Longer than what is allowed, so that what lasts longer is seen to."""
 TIMEOUT_MS = 1500
 """Where nobody answers yet, the next datagram of a flow is not to wait long for that."""
 OTHER_PORT = 8080
@@ -42,23 +48,10 @@ def mortal(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
     return Web(api, cluster, shared_namespace, shape=Shape(replicas=2, drain_s=0))
 
 
-def silent(probe: Probe) -> bool:
-    """Nobody answered."""
-    return probe.outcome in SILENT
-
-
 def flows_to(service: Service, cluster: ClusterInfo) -> list[Target]:
     """Flows to the ClusterIP, and to the node port of the first node, in each family."""
-    kept = {"connection": "reused", "connections": FLOWS}
     ways = [(service.by_address("udp", 80, f), *service.on_nodes(cluster, "udp", f)[:1]) for f in service.cluster_ips]
-    return [target.model_copy(update=kept) for way in ways for target in way]
-
-
-def must_answer(under_way: UnderWay) -> None:
-    """All flows are answered for a while, before something is done."""
-    since = time.time()
-    if not under_way.wait_until_quiet(since=since, quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S):
-        raise not_quiet(under_way, since, QUIET_S, WELL_WITHIN_S, expected="answers")
+    return kept([target for way in ways for target in way], FLOWS)
 
 
 @requirement(
@@ -75,15 +68,16 @@ def test_flows_of_datagrams_leave_a_pod_that_ended(
     service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
     pods = mortal.wait_until_serving()
     judge.services.must_have_endpoints(service, pods)
-    targets, allowed_s = flows_to(service, cluster), budgets.endpoint_removal_s
-    pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
-    with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
-        must_answer(under_way)
-        mortal.delete_pods(pods[0], grace_period_s=0)
-        ended = time.time()
-        mortal.wait_until_serving(other_than=pods[:1])
-        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=allowed_s + BEYOND_S)
-    must_hold(judge.history, outage(under_way.batches, allowed_s=allowed_s, since=ended))
+    must_leave_a_pod_that_ends(
+        judge.probing,
+        judge.history,
+        vantages=inside_vantages,
+        targets=flows_to(service, cluster),
+        web=mortal,
+        pod=pods[0],
+        within_s=WELL_WITHIN_S,
+        allowed_s=budgets.endpoint_removal_s,
+    )
     mortal.delete()
     judge.services.delete(service)
 
@@ -106,7 +100,7 @@ def test_flows_of_datagrams_come_to_the_first_pod(
     targets, allowed_s = flows_to(service, cluster), budgets.endpoint_addition_s
     pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
     with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S, timeout_ms=TIMEOUT_MS) as under_way:
-        if not under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S, well=silent):
+        if not under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S, well=is_silent):
             raise BrokenPromise(expected="no answer without pods", observed="some", vantage="pods")
         mortal.scale(1)
         there = judge.services.must_have_endpoints(service, mortal.wait_until_serving())
@@ -129,15 +123,12 @@ def test_flows_of_datagrams_follow_the_target_port(
     """Fault: `settings_ignored`, an admission policy by which no change is heeded."""
     service = judge.services.create("cluster-ip", type="NodePort", selector=mortal.labels)
     judge.services.must_have_endpoints(service, mortal.wait_until_serving())
-    targets = flows_to(service, cluster)
-    pairs, rate_per_s = [(vantage, targets) for vantage in inside_vantages], RATE_PER_S * len(targets)
 
     def moved(probe: Probe) -> bool:
         return probe.ok and probe.answer is not None and probe.answer.port == OTHER_PORT
 
     allowed_s = budgets.endpoint_removal_s
-    with judge.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
-        must_answer(under_way)
+    with answered(judge.probing, inside_vantages, flows_to(service, cluster), WELL_WITHIN_S) as under_way:
         ports = [port | {"targetPort": OTHER_PORT} for port in service.body["spec"]["ports"]]
         judge.services.must_change(service, ports=ports)
         changed = time.time()

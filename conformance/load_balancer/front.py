@@ -18,7 +18,7 @@ from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage, Vantage
 from fixtures.probes import ProbeBatch
 from fixtures.workloads.events import Events
-from fixtures.workloads.services import AZURE, Service, Services
+from fixtures.workloads.services import AZURE, FOREIGN_CLASS, Service, Services
 from fixtures.workloads.web import Pod, Web
 
 SETTLED_S = 1.0
@@ -32,7 +32,6 @@ NOBODY = ("192.0.2.0/24", "3fff::/20")
 """Ranges that no client is in: they are reserved for documentation (RFC 5737, RFC 9637)."""
 EVERYBODY = ("0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1")
 """Ranges that each client is in, none of which means anywhere by itself."""
-FOREIGN_CLASS = "k8s-service-conformance.example/nobody"
 
 
 class Wanted(NamedTuple):

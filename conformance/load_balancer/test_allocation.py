@@ -2,14 +2,14 @@
 
 import pytest
 
-from conformance.load_balancer.front import FOREIGN_CLASS, Front
+from conformance.load_balancer.front import Front
 from fixtures.api import Object
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.history import History
 from fixtures.requirements import MUST, requirement
-from fixtures.workloads.services import AZURE, Service, Services
+from fixtures.workloads.services import AZURE, FOREIGN_CLASS, Service, Services
 
 FOREIGN_LOCAL: Object = {"loadBalancerClass": FOREIGN_CLASS, "externalTrafficPolicy": "Local"}
 """With a class that is nobody's the API server's part can be seen alone."""

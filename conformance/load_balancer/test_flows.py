@@ -1,18 +1,12 @@
 """Flows of datagrams through a load balancer whose pod ends."""
 
-import time
-
+from conformance.flows import QUIET_S, kept, must_leave_a_pod_that_ends
 from conformance.load_balancer.front import HTTP_AND_UDP, Front
 from fixtures.api import Api
-from fixtures.checks.holding import must_hold
-from fixtures.checks.outage import outage
-from fixtures.prober.underway import not_quiet
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.web import Shape, Web
 
-QUIET_S, LONGEST_S, BEYOND_S = 3.0, 150.0, 3.0
-"""How long all is well before something is done, the end of it all, and how much longer than allowed is looked."""
-FLOWS, RATE_PER_S = 16, 20.0
+FLOWS = 16
 """Of each target: so many that some are of the pod that ends, but for a chance of 2e-5."""
 
 
@@ -30,21 +24,19 @@ def test_flows_of_datagrams_leave_a_pod_that_ended(front: Front, api: Api) -> No
     service = front.services.create("load-balancer", selector=web.labels, ports=HTTP_AND_UDP)
     pods = web.wait_until_serving()
     front.services.must_have_endpoints(service, pods)
-    external, kept = front.services.must_have_external_ips(service), {"connection": "reused", "connections": FLOWS}
-    single = [external.by_external_ip("udp", 80, family) for family in external.external_ips]
+    external = front.services.must_have_external_ips(service)
+    targets = [external.by_external_ip("udp", 80, family) for family in external.external_ips]
     # What comes to a node that does not know the address yet leaves a flow there that leads nowhere.
-    front.settle(single, [front.outside], [pod.name for pod in pods])
-    targets = [target.model_copy(update=kept) for target in single]
-    pairs, rate_per_s = [(front.outside, targets)], RATE_PER_S * len(targets)
-    within_s = front.budgets.load_balancer_health_s + QUIET_S
-    allowed_s = front.budgets.endpoint_removal_s
-    with front.probing.during(pairs, rate_per_s=rate_per_s, longest_s=LONGEST_S) as under_way:
-        if not under_way.wait_until_quiet(since=(since := time.time()), quiet_s=QUIET_S, timeout_s=within_s):
-            raise not_quiet(under_way, since, QUIET_S, within_s, expected="answers")
-        web.delete_pods(pods[0], grace_period_s=0)
-        ended = time.time()
-        web.wait_until_serving(other_than=pods[:1])
-        under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=allowed_s + BEYOND_S)
-    must_hold(front.history, outage(under_way.batches, allowed_s=allowed_s, since=ended))
+    front.settle(targets, [front.outside], [pod.name for pod in pods])
+    must_leave_a_pod_that_ends(
+        front.probing,
+        front.history,
+        vantages=[front.outside],
+        targets=kept(targets, FLOWS),
+        web=web,
+        pod=pods[0],
+        within_s=front.budgets.load_balancer_health_s + QUIET_S,
+        allowed_s=front.budgets.endpoint_removal_s,
+    )
     web.delete()
     front.services.delete(service)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from conformance.load_balancer.front import Front
 from fixtures.checks.holding import must_hold
-from fixtures.checks.isolation import SILENT, isolated
+from fixtures.checks.isolation import is_silent, isolated
 from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo
 from fixtures.prober.plan import Target
 from fixtures.prober.vantages import PodVantage
-from fixtures.probes import Probe, ProbeBatch
+from fixtures.probes import ProbeBatch
 from fixtures.requirements import MUST, requirement
 
 ATTEMPTS, QUIET_S = 20, 1.0
@@ -21,14 +21,10 @@ def must_be_given_up(front: Front, targets: Sequence[Target], control: Sequence[
     Raises:
         BrokenPromise: something does.
     """
-
-    def silent(probe: Probe) -> bool:
-        return probe.outcome in SILENT
-
     limit_s = front.budgets.endpoint_removal_s
     pairs = [(front.outside, targets)]
     with front.probing.during(pairs, rate_per_s=20.0 * len(targets), longest_s=2 * limit_s) as under_way:
-        under_way.wait_until_quiet(since=0, quiet_s=QUIET_S, timeout_s=limit_s, well=silent)
+        under_way.wait_until_quiet(since=0, quiet_s=QUIET_S, timeout_s=limit_s, well=is_silent)
     gone, answering = front.probing.run_from([(front.outside, targets), (front.outside, control)], count=ATTEMPTS)
     must_hold(front.history, isolated([gone], control=[answering]))
     return [answering]

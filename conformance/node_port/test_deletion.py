@@ -11,10 +11,9 @@ from conformance.judge import SILENT_CONNECTIONS, TIMEOUT_MS, Judge
 from fixtures.api import Api
 from fixtures.budgets import Budgets
 from fixtures.checks.holding import must_hold
-from fixtures.checks.isolation import SILENT, isolated
+from fixtures.checks.isolation import is_silent, isolated
 from fixtures.errors import BrokenPromise
 from fixtures.prober.vantages import OutsideVantage
-from fixtures.probes import Probe
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.web import Shape, Web
 
@@ -24,11 +23,6 @@ NODE_PORTS = range(30000, 30010)
 QUIET_S, WELL_WITHIN_S = 3.0, 20.0
 RATE_PER_S = 8.0
 """Of each target."""
-
-
-def silent(probe: Probe) -> bool:
-    """Nobody answered."""
-    return probe.outcome in SILENT
 
 
 @requirement(
@@ -53,7 +47,7 @@ def test_it_is_given_up_with_its_service(
         if not under_way.wait_until_quiet(since=time.time(), quiet_s=QUIET_S, timeout_s=WELL_WITHIN_S):
             raise BrokenPromise(expected="answers before the deletion", observed="none", vantage=node_port_client.name)
         judge.services.delete(services[0])
-        under_way.wait_until_quiet(since=0, quiet_s=1.0, timeout_s=budgets.endpoint_removal_s, well=silent)
+        under_way.wait_until_quiet(since=0, quiet_s=1.0, timeout_s=budgets.endpoint_removal_s, well=is_silent)
     gone, answering = judge.probing.run_from(
         [(node_port_client, targets), (node_port_client, control)], count=SILENT_CONNECTIONS, timeout_ms=TIMEOUT_MS
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
-from conformance.judge import Answers
+from conformance.judge import Answers, Judge
 from conformance.traffic_policy.policies import CONTROL, POLICIES, Policies, Wanted
 from fixtures.api import PODS, Api, Refused
 from fixtures.clusters import ClusterInfo
@@ -16,14 +16,13 @@ from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.prober.underway import not_quiet
 from fixtures.prober.vantages import PodVantage
-from fixtures.workloads.services import Service, Services
+from fixtures.workloads.services import FOREIGN_CLASS, Service, Services
 from fixtures.workloads.web import Pod, Shape, Web
 
 DRAIN_S = 60.0
 """For so long a pod that was told to end goes on serving: much longer than the tests of this file take."""
 QUIET_S, LONGEST_S, RATE_PER_S = 5.0, 40.0, 8.0
 """How long all answer before the pod is deleted; the most that is waited for it; of the probes of each target."""
-FOREIGN_CLASS = "k8s-service-conformance.example/nobody"
 PUBLISHED, HEALTH = "published", "health"
 WANTED: dict[str, Wanted] = {
     **{name: POLICIES[name] for name in (CONTROL, "internal Local", "Cluster and Local")},
@@ -67,6 +66,13 @@ class Ending:
         """All vantages are answered by these pods at the ClusterIPs of a Service."""
         targets = [self.policies.made[name].by_address("http", 80, family) for family in self.policies.cluster.families]
         return [Answers(vantage, targets, pods) for vantage in vantages]
+
+    def must_be_answered(self, judge: Judge, answers: Sequence[Answers]) -> None:
+        """As `Judge.must_be_answered`, for as long as the pod serves; raises as that and as `must_last` do."""
+        with self.must_last():
+            judge.must_be_answered(
+                answers, token=self.policies.web.token, of=len(self.policies.pods), converged_at=self.since
+            )
 
     @contextmanager
     def must_last(self) -> Iterator[None]:

@@ -26,9 +26,7 @@ HEALTH_PROBES = 3
 )
 def test_ending_pods_are_left_for_others(judge: Judge, ending: Ending, pod_vantages: tuple[PodVantage, ...]) -> None:
     """Fault: `proxy_frozen_once_ready`, kube-proxy of every node stops before."""
-    with ending.must_last():
-        answers = ending.everywhere(CONTROL, pod_vantages, ending.staying)
-        judge.must_be_answered(answers, token=ending.policies.web.token, of=2, converged_at=ending.since)
+    ending.must_be_answered(judge, ending.everywhere(CONTROL, pod_vantages, ending.staying))
 
 
 @requirement(
@@ -39,9 +37,7 @@ def test_ending_pods_are_left_for_others(judge: Judge, ending: Ending, pod_vanta
 )
 def test_local_pods_serve_while_they_end(judge: Judge, ending: Ending, pod_vantages: tuple[PodVantage, ...]) -> None:
     """Fault: `ending_pods_dropped`, nodes drop new connections to pods that are being deleted."""
-    with ending.must_last():
-        answers = ending.policies.from_inside("internal Local", "Local", pod_vantages, "http")
-        judge.must_be_answered(answers, token=ending.policies.web.token, of=2, converged_at=ending.since)
+    ending.must_be_answered(judge, ending.policies.from_inside("internal Local", "Local", pod_vantages, "http"))
 
 
 @requirement(
@@ -55,9 +51,7 @@ def test_local_pods_serve_node_ports_while_they_end(
     judge: Judge, ending: Ending, node_port_client: OutsideVantage
 ) -> None:
     """Fault: `ending_pods_dropped`."""
-    with ending.must_last():
-        answers = ending.policies.from_outside("Cluster and Local", "Local", node_port_client, "http")
-        judge.must_be_answered(answers, token=ending.policies.web.token, of=2, converged_at=ending.since)
+    ending.must_be_answered(judge, ending.policies.from_outside("Cluster and Local", "Local", node_port_client, "http"))
 
 
 @requirement(
@@ -68,9 +62,7 @@ def test_local_pods_serve_node_ports_while_they_end(
 )
 def test_ending_pods_can_be_published(judge: Judge, ending: Ending, pod_vantages: tuple[PodVantage, ...]) -> None:
     """Fault: `ending_pods_dropped`."""
-    with ending.must_last():
-        answers = ending.everywhere(PUBLISHED, pod_vantages, ending.policies.names)
-        judge.must_be_answered(answers, token=ending.policies.web.token, of=2, converged_at=ending.since)
+    ending.must_be_answered(judge, ending.everywhere(PUBLISHED, pod_vantages, ending.policies.names))
 
 
 @requirement(

@@ -1,26 +1,16 @@
 """internalTrafficPolicy and externalTrafficPolicy, each by itself and together, over node ports."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import pytest
 
 from conformance.judge import Judge
 from conformance.traffic_policy.policies import Policies, Policy
 from fixtures.checks.clients import client_address_kept
 from fixtures.checks.holding import must_hold
-from fixtures.prober.plan import Protocol, Target
+from fixtures.prober.plan import Protocol
 from fixtures.prober.vantages import OutsideVantage, PodVantage
-from fixtures.probes import ProbeBatch
 from fixtures.requirements import MUST, requirement
 
 pytestmark = pytest.mark.scenario("policies")
-
-
-def of(batch: ProbeBatch, targets: Sequence[Target]) -> ProbeBatch:
-    """The probes of some targets."""
-    names = {target.name for target in targets}
-    return replace(batch, probes=tuple(probe for probe in batch.probes if probe.target in names))
 
 
 @requirement(
@@ -77,7 +67,10 @@ def test_external_local_keeps_the_client_address(
     (batch,) = judge.probing.run(targets, [node_port_client], count=10)
     nodes = {str(address) for node in policies.cluster.nodes for address in node.addresses}
     of_families = zip(*(each.targets for each in by_node if each.pods), strict=True)
-    must_hold(judge.history, *(client_address_kept([of(batch, some)], nodes=nodes) for some in of_families))
+    must_hold(
+        judge.history,
+        *(client_address_kept([batch.of(*(one.name for one in some))], nodes=nodes) for some in of_families),
+    )
 
 
 @requirement(

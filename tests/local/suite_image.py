@@ -75,14 +75,14 @@ def image_on(cluster: LocalCluster, node: str, folder: Path) -> Iterator[str]:
     archive = folder / "suite.tar"
     write_archive(archive, [suite_image()])
     try:
-        _ctr(cluster, node, "import", "--digests=false", "--local", "--discard-unpacked-layers", str(archive))
+        ctr_images(cluster, node, "import", "--digests=false", "--local", "--discard-unpacked-layers", str(archive))
     finally:
         archive.unlink()
     yield TAG
-    _ctr(cluster, node, "rm", "--sync", TAG)
+    ctr_images(cluster, node, "rm", "--sync", TAG)
 
 
-def _ctr(cluster: LocalCluster, node: str, *words: str) -> None:
+def ctr_images(cluster: LocalCluster, node: str, *words: str) -> None:
     """Run containerd's own client on the images of a node, as the image store was filled."""
     ctr = binary_folder(upstream("containerd")) / "ctr"
     argv: Sequence[str] = [*cluster.node(node).enter(), str(ctr), "--namespace=k8s.io", "images", *words]
