@@ -30,6 +30,7 @@ from benchmarks.running import local_cluster, main_of, said
 from fixtures.clusters.local.build import binary_folder, ensure_binaries
 from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.clusters.local.images import Image, all_images, shared_libraries, write_archive
+from fixtures.clusters.local.pki import CertificateAuthority
 from fixtures.clusters.local.progress import terminal_progress
 from fixtures.clusters.local.upstreams import Upstream, upstream
 from fixtures.commands import CommandParser
@@ -47,21 +48,10 @@ E2E = Upstream(
     ldflags=upstream("kubernetes").ldflags,
     sources=Path(__file__).parent / "sources",
 )
-CALLED = {"bin/sh": "dash", "usr/bin/curl": "curl", "usr/bin/nc": "nc", "usr/bin/seq": "seq"}
-"""What the tests call in a container of agnhost beside its own commands: path there, and the program here."""
-FILES = frozenset(
-    {
-        "apiserver.go",
-        "endpoints.go",
-        "endpointslice.go",
-        "endpointslicemirroring.go",
-        "ingress.go",
-        "proxy.go",
-        "service.go",
-        "service_latency.go",
-    }
-)
-"""Whose conformance tests are run; the images that those of DNS run from are no program that could be built."""
+CALLED = {"bin/sh": "dash"} | {
+    f"usr/bin/{program}": program for program in ("curl", "dig", "getent", "nc", "nslookup", "seq", "sleep")
+}
+"""What the tests call in their containers beside agnhost's own commands: path there, and the program here."""
 LONGEST_S = 3600.0
 RATIO = Wanted("time to upstream's tests of the same promises", "design 10, issue 10", "", at_most(0.33))
 THEIRS = Wanted("upstream's conformance tests of Services that fail on the built-in cluster", "issue 10", "tests", None)
@@ -76,11 +66,18 @@ class Row(NamedTuple):
 
 
 def rows(table: Path = ROOT / "conformance" / "coverage.tsv") -> list[Row]:
-    """The conformance tests of FILES that promises of ours are the same as."""
+    """The conformance tests that promises of ours are the same as."""
     with table.open(encoding="utf-8", newline="") as text:
-        found = [row for row in csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE) if row["file"] in FILES]
+        found = list(csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE))
     answered = [row for row in found if row["conformance"] == "yes" and re.match(r"\w+\.\w+", row["answer"])]
     return [Row(row["context"], row["test"], tuple(row["answer"].split())) for row in answered]
+
+
+def _certificate() -> dict[str, bytes]:
+    """What agnhost serves TLS with, by its path in the image."""
+    with tempfile.TemporaryDirectory() as folder:
+        authority = CertificateAuthority(Path(folder) / "pki")
+        return {path.name: path.read_bytes() for path in authority.issue("localhost", "localhost", names=["localhost"])}
 
 
 @contextmanager
@@ -94,8 +91,10 @@ def _images_on(cluster: LocalCluster) -> Iterator[None]:
     called = {path: Path(program).resolve() for path, program in programs.items() if program}
     libraries = {str(path).lstrip("/"): path for path in shared_libraries(called.values())}
     agnhost = {"agnhost": binary_folder(upstream("kubernetes")) / "agnhost"}
-    pause = next(image for image in all_images() if "/pause" in image.entrypoint)
-    kinds = {"agnhost": Image("", agnhost | called | libraries, ("/agnhost",), ("pause",)), "pause": pause}
+    tools = Image("", agnhost | called | libraries, ("/agnhost",), ("pause",), data=_certificate())
+    # One image is enough for all that call programs; upstream's for lookups has the same ones.
+    kinds = {"agnhost": tools, "glibc-dns-testing": tools}
+    kinds["pause"] = next(image for image in all_images() if "/pause" in image.entrypoint)
     listed = subprocess.run([binary_folder(E2E) / "e2e", "--list-images"], capture_output=True, text=True, check=True)
     tags = {tag: re.split("[/:]", tag)[-2] for tag in listed.stdout.split()}
     made = [replace(kinds[kind], tag=tag) for tag, kind in tags.items() if kind in kinds]

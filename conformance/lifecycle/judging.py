@@ -16,6 +16,8 @@ from fixtures.scenarios.scene import Take
 from fixtures.scenarios.ways import CONNECTIONS_HELD, REQUESTS, Way
 
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+AROUND = "around Services"
+"""The act in which what Services stand on changes, one thing after another, each when all is well again."""
 for_each_request_way: Decorator = pytest.mark.parametrize("way", REQUESTS, ids=lambda way: way.name)
 for_each_held_way: Decorator = pytest.mark.parametrize("way", CONNECTIONS_HELD, ids=lambda way: way.name)
 

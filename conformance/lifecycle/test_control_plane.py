@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from conformance.lifecycle.judging import (
+    AROUND,
     for_each_held_way,
     for_each_request_way,
     judges,
@@ -22,8 +23,6 @@ from fixtures.scenarios.ways import REQUESTS, Way
 
 pytestmark = [pytest.mark.long, pytest.mark.disruptive]
 API_SERVER_OUTAGE_S = 20.0
-RESTARTS = "restarts"
-"""The act in which one thing after another is restarted, each when all is well again."""
 
 
 def restart_one_proxy(scene: Scene) -> None:
@@ -32,7 +31,7 @@ def restart_one_proxy(scene: Scene) -> None:
     scene.keep("after", *scene.pods)
 
 
-ONE_PROXY = Scenario("kube-proxy of one node restarted", restart_one_proxy, act=RESTARTS)
+ONE_PROXY = Scenario("kube-proxy of one node restarted", restart_one_proxy, act=AROUND)
 
 
 def restart_every_proxy(scene: Scene) -> None:
@@ -42,7 +41,7 @@ def restart_every_proxy(scene: Scene) -> None:
     scene.keep("after", *scene.pods)
 
 
-EVERY_PROXY = Scenario("kube-proxy of every node restarted", restart_every_proxy, act=RESTARTS)
+EVERY_PROXY = Scenario("kube-proxy of every node restarted", restart_every_proxy, act=AROUND)
 
 
 @requirement(
@@ -124,7 +123,7 @@ def restart_of_dns(scene: Scene) -> None:
     scene.disruptions.restart_dns()
 
 
-DNS_RESTART = Scenario("DNS restarted", restart_of_dns, act=RESTARTS)
+DNS_RESTART = Scenario("DNS restarted", restart_of_dns, act=AROUND)
 
 
 @requirement(
@@ -149,7 +148,7 @@ def restart_a_kubelet(scene: Scene) -> None:
     scene.keep("after", *scene.web.wait_until_serving())
 
 
-KUBELET = Scenario("kubelet restarted", restart_a_kubelet, act=RESTARTS)
+KUBELET = Scenario("kubelet restarted", restart_a_kubelet, act=AROUND)
 
 
 @requirement(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.lifecycle.judging import judges, must_have_lost_at_most
+from conformance.lifecycle.judging import AROUND, judges, must_have_lost_at_most
 from conformance.lifecycle.test_rollouts import SURGE
 from fixtures.checks.answered import answered_only_by
 from fixtures.checks.holding import must_hold
@@ -23,8 +23,6 @@ from fixtures.workloads.services import Services
 pytestmark = pytest.mark.long
 WAYS = tuple(way for way in REQUESTS if way.service_type == "LoadBalancer")
 NEW, HELD = Way("LoadBalancer", "new"), Way("LoadBalancer", "established")
-AROUND = "around load balancers"
-"""The act in which what is around load balancers changes, one thing after another, each when all is well again."""
 NOTE = "k8s-service-conformance/note"
 """An annotation that means nothing to anybody else."""
 ENSURED = "EnsuredLoadBalancer"

@@ -14,7 +14,7 @@ from benchmarks import plain_locust
 from benchmarks.azure import balancers, ratio
 from benchmarks.footprint import XDIST, Asked, Census, Memory, asked_by, audit_events, requested_bytes
 from benchmarks.load import overheads, running
-from benchmarks.upstream import E2E, FILES, rows
+from benchmarks.upstream import E2E, rows
 from fixtures.clusters.local.upstreams import upstream
 from fixtures.errors import SuiteError
 
@@ -199,8 +199,9 @@ def test_upstreams_tests_are_those_that_promises_are_the_same_as(tmp_path: Path)
         ("dns.go", "yes", "DNS", "should resolve", "dns.one"),
     ]
     table.write_text("\n".join("\t".join(line) for line in lines), "utf-8")
-    assert rows(table) == [("Services", "should serve", ("cluster_ip.one", "node_port.two"))]
-    assert {row.test for row in rows()} > {"should serve a basic endpoint from pods"}, FILES
+    served = ("Services", "should serve", ("cluster_ip.one", "node_port.two"))
+    assert rows(table) == [served, ("DNS", "should resolve", ("dns.one",))]
+    assert {row.test for row in rows()} > {"should serve a basic endpoint from pods"}
 
 
 def test_upstreams_tests_are_of_the_built_in_clusters_version() -> None:
