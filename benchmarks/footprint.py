@@ -7,6 +7,7 @@ built-in cluster's audit log by the name of the service account.
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -129,6 +130,12 @@ def requested_bytes(pod: Object) -> int:
     return max(together, init) + int(parse_quantity((spec.get("overhead") or {}).get("memory", "0")))
 
 
+def _kind(pod: Object) -> str:
+    """As `shared vantages`, of svc-shared-4c1d09 and vantages-x7k2p."""
+    purpose = pod["metadata"]["namespace"].removeprefix(NAME_PREFIX).rpartition("-")[0]
+    return f"{purpose} {re.split('-[0-9a-z]*[0-9]', pod['metadata']['name'])[0]}"
+
+
 def _memory(container: Object) -> int:
     requests = (container.get("resources") or {}).get("requests") or {}
     return int(parse_quantity(requests.get("memory", "0")))
@@ -136,11 +143,13 @@ def _memory(container: Object) -> int:
 
 @dataclass
 class Census:
-    """The suite's pods, from a watch: how many there were at once, and how much memory they requested."""
+    """The suite's pods, from a watch: how many there were at once, of which kinds, what memory they requested."""
 
     most_pods: int = 0
     most_bytes: int = 0
-    _present: dict[str, int] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Of the most pods: what their namespace is for, and what they are."""
+    _present: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def feed(self, change: str, pod: Object) -> None:
         """Take one change, as `Api.watch` gives it; a pod counts until it is deleted or its containers have ended."""
@@ -152,9 +161,10 @@ class Census:
         if over:
             self._present.pop(pod["metadata"]["uid"], None)
         else:
-            self._present[pod["metadata"]["uid"]] = requested_bytes(pod)
-        self.most_pods = max(self.most_pods, len(self._present))
-        self.most_bytes = max(self.most_bytes, sum(self._present.values()))
+            self._present[pod["metadata"]["uid"]] = requested_bytes(pod), _kind(pod)
+        if len(self._present) > self.most_pods:
+            self.most_pods, self.kinds = len(self._present), Counter(kind for _, kind in self._present.values())
+        self.most_bytes = max(self.most_bytes, sum(size for size, _ in self._present.values()))
 
     def watch(self, api: Api, stopped: Ending) -> None:
         """Feed it what happens until `stopped`; raises SuiteError when the API server is away."""
@@ -292,7 +302,7 @@ def figures(cluster: LocalCluster, console: Console, *, profile: str = PROFILE, 
     most = ", ".join(f"{what} {number}" for what, number in found.asked.most)
     yield RATE.measured(found.asked.per_s, f"{how}; {found.asked.count} in {found.asked.lasted_s:.0f} s, most: {most}")
     yield PER_CASE.measured(found.asked.count / cases, f"{how}; {cases} cases")
-    yield AT_ONCE.measured(found.census.most_pods, how)
+    yield AT_ONCE.measured(found.census.most_pods, f"{how}; {_listed(found.census.kinds)}")
     yield REQUESTED.measured(found.census.most_bytes / MIB, how)
     rss, pss = found.memory.rss, found.memory.pss
     if rss:
@@ -304,8 +314,8 @@ def figures(cluster: LocalCluster, console: Console, *, profile: str = PROFILE, 
     yield TOOK.measured(found.took_s / 60, f"{how}; {_listed(found.cases)}")
 
 
-def _listed(cases: Counter[str]) -> str:
-    return ", ".join(f"{count} {verdict}" for verdict, count in sorted(cases.items()))
+def _listed(counted: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in sorted(counted.items()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -81,7 +81,7 @@ def _certificate() -> dict[str, bytes]:
 
 
 @contextmanager
-def _images_on(cluster: LocalCluster) -> Iterator[None]:
+def images_on(cluster: LocalCluster) -> Iterator[None]:
     """The images that upstream's tests run from, under their names, in the store of each node."""
     programs = {path: shutil.which(program) for path, program in CALLED.items()}
     if lacking := [CALLED[path] for path, program in programs.items() if program is None]:
@@ -110,8 +110,27 @@ def _images_on(cluster: LocalCluster) -> Iterator[None]:
             ctr_images(cluster, node, "rm", *(image.tag for image in made))
 
 
-def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> tuple[float, list[str], int]:
-    """Seconds that upstream's tests take, the names of those that fail, and how many ran.
+class Theirs(NamedTuple):
+    """What came of upstream's tests."""
+
+    took_s: float
+    states: dict[str, str]
+    """By test: `passed`, or what else ginkgo says of it."""
+    broken: list[str]
+    """What failed beside tests, as what is done before all of them."""
+
+    @property
+    def failed(self) -> list[str]:
+        """What did not pass."""
+        return [*self.broken, *(test for test, state in self.states.items() if state != "passed")]
+
+    def of(self, row: Row) -> str:
+        """What came of one; ginkgo's name of it may have more words behind it."""
+        return next((state for test, state in self.states.items() if test.startswith(row.test)), "not run")
+
+
+def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> Theirs:
+    """Run tests of upstream's; what they print and report is in `folder`.
 
     Raises:
         SuiteError: they could not be run.
@@ -135,9 +154,9 @@ def run_theirs(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> tu
     ran = [
         spec for spec in suite["SpecReports"] if spec["State"] not in ("skipped", "pending") and spec["LeafNodeText"]
     ]
-    failed = [spec["LeafNodeText"] for spec in ran if spec["State"] != "passed"]
-    tests = [spec for spec in ran if spec["LeafNodeType"] == "It"]
-    return suite["RunTime"] / 1e9, failed, len(tests)
+    states = {spec["LeafNodeText"]: spec["State"] for spec in ran if spec["LeafNodeType"] == "It"}
+    broken = [s["LeafNodeText"] for s in ran if s["LeafNodeType"] != "It" and s["State"] != "passed"]
+    return Theirs(suite["RunTime"] / 1e9, states, broken)
 
 
 def run_ours(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> float:
@@ -160,18 +179,35 @@ def run_ours(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> floa
 def measure(cluster: LocalCluster, console: Console, folder: Path) -> Figures:
     """Upstream's tests, then ours."""
     chosen = rows()
-    with _images_on(cluster):
-        theirs_s, failed, ran = run_theirs(cluster, chosen, folder)
-    for name in failed:
+    with images_on(cluster):
+        theirs = run_theirs(cluster, chosen, folder)
+    for name in theirs.failed:
         said(console, f"upstream's test failed: {name}")
-    yield THEIRS.measured(len(failed), f"of {ran}, in {theirs_s:.0f} s")
-    if failed or ran != len(chosen):
+    ran = len(theirs.states)
+    yield THEIRS.measured(len(theirs.failed), f"of {ran}, in {theirs.took_s:.0f} s")
+    if theirs.failed or ran != len(chosen):
         # One that fails has waited for what did not come.
-        yield RATIO.unmeasured(f"{len(failed)} of upstream's tests failed, {ran} of {len(chosen)} ran")
+        yield RATIO.unmeasured(f"{len(theirs.failed)} of upstream's tests failed, {ran} of {len(chosen)} ran")
         return
     ours_s = run_ours(cluster, chosen, folder)
     promises = len({promise for row in chosen for promise in row.promises})
-    yield RATIO.measured(ours_s / theirs_s, f"{promises} promises in {ours_s:.0f} s, {ran} tests in {theirs_s:.0f} s")
+    how = f"{promises} promises in {ours_s:.0f} s, {ran} tests in {theirs.took_s:.0f} s"
+    yield RATIO.measured(ours_s / theirs.took_s, how)
+
+
+@contextmanager
+def kept(folder: Path | None) -> Iterator[Path]:
+    """A new folder of the user's, or one that goes at the end.
+
+    Raises:
+        UsageError: it is there already, or cannot be made.
+    """
+    with tempfile.TemporaryDirectory(prefix="upstream-") as made:
+        try:
+            (folder or Path(made)).mkdir(parents=True, exist_ok=folder is None)
+        except OSError as problem:
+            raise UsageError(f"--keep: {folder}: {problem.strerror}; allowed is a folder that is made") from problem
+        yield folder or Path(made)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -182,12 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def measured(console: Console) -> Figures:
         arguments = parser.parse_args(argv)
-        with tempfile.TemporaryDirectory(prefix="upstream-") as made:
-            folder = arguments.keep or Path(made)
-            try:
-                folder.mkdir(parents=True, exist_ok=arguments.keep is None)
-            except OSError as problem:
-                raise UsageError(f"--keep: {folder}: {problem.strerror}; allowed is a folder that is made") from problem
+        with kept(arguments.keep) as folder:
             with terminal_progress() as progress:
                 ensure_binaries(progress, upstreams=[E2E])
             with local_cluster(arguments.cluster_name, console) as cluster:

@@ -28,7 +28,7 @@ from fixtures.scenarios.ground import Ground
 from fixtures.scenarios.scenario import Scenario
 from fixtures.scenarios.spread import Spreads
 from fixtures.scenarios.stage import Stage
-from fixtures.scheduling import upcoming
+from fixtures.scheduling import last_of_acts, scenario_of, upcoming
 from fixtures.session import BUDGETS_KEY, CLUSTER_INFO_KEY, REPORT_DIR_KEY, RUN_ID_KEY, TURNS_KEY, is_offered, is_worker
 from fixtures.verdicts import NotObservable, Unsupported
 from fixtures.workloads.namespaces import GONE_FROM_CLOUD_WITHIN_S, GONE_WITHIN_S, Namespaces
@@ -41,6 +41,8 @@ from fixtures.workloads.web import Pod, Web
 if TYPE_CHECKING:
     from fixtures.azure.clients import Azure
 
+STAGE_KEY = pytest.StashKey[tuple[Stage, dict[str, str]]]()
+"""The stage of this process, and the last test of each act."""
 NODE_PORTS = range(31000, 31020)
 """The diagram's node port, and what is tried when it is taken, as by another worker of the same run."""
 
@@ -260,8 +262,22 @@ def stage(ground: Ground, request: pytest.FixtureRequest) -> Iterator[Stage]:
         return Programme(*upcoming(offered, scenario))
 
     made = Stage(ground, programme, lambda: turns.turn(alone=False), read_options(request.config).at_once)
+    request.config.stash[STAGE_KEY] = made, last_of_acts(request.session.items)
     yield made
+    del request.config.stash[STAGE_KEY]
     made.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """After the last test of an act: its probes take memory, of which a process has little."""
+    try:
+        return (yield)
+    finally:
+        stage, last = item.config.stash.get(STAGE_KEY, (None, {}))
+        scenario = scenario_of(item)
+        if stage and scenario and last.get(scenario.act_name) == item.nodeid:
+            stage.forget(scenario)
 
 
 @pytest.fixture(scope="session")

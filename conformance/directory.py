@@ -81,10 +81,12 @@ def dns_config(server: str, domain: str, *, long: bool) -> Object:
     """The DNS configuration of the pod that has one of its own: another search list, another ndots.
 
     A `long` list is longer than the 6 domains and the 256 characters that were once all that resolvers took (KEP-2595),
-    has a domain with an underscore, and the one that leads somewhere last: it is lost where the list is cut.
+    has a domain with an underscore and a single dot (KEP-4427), and the one that leads somewhere after all others: it
+    is lost where the list is cut.
     """
     nowhere = [*(f"{'nowhere-' * 4}{number}.svc.{domain}" for number in range(6)), f"_nowhere.svc.{domain}"]
-    searches = [*(nowhere if long else ()), f"svc.{domain}"]
+    # The dot says the name as it is, which is the question that comes last anyway.
+    searches = [*nowhere, f"svc.{domain}", "."] if long else [f"svc.{domain}"]
     return {"nameservers": [server], "searches": searches, "options": [{"name": "ndots", "value": "3"}]}
 
 

@@ -1,28 +1,46 @@
-"""The verbs of the API for one kind of namespaced objects, tried one after another on objects of our own."""
+"""The verbs of the API for one kind of objects, tried one after another on objects of our own."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from fixtures.api import Api, NotInTime, Object, Resource
+from fixtures.api import Api, NotInTime, Object, Refused, Resource
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
 from fixtures.errors import BrokenPromise
 from fixtures.history import History
+from fixtures.verdicts import NotObservable, Unsupported
 
 SEEN_WITHIN_S = 10.0
+FORBIDDEN = 403
 LABEL, PATCHED, REPLACED = "verbs", "conformance.example/patched", "conformance.example/replaced"
+
+
+@contextmanager
+def as_far_as_allowed(what: str) -> Iterator[None]:
+    """For what the roles in manifests/rbac/ give no right to, as `create IngressClasses`.
+
+    Raises:
+        NotObservable: the API server does not allow what is done in the block.
+    """
+    try:
+        yield
+    except Refused as refused:
+        if refused.status != FORBIDDEN:
+            raise
+        raise NotObservable(f"there is no right to {what}") from refused
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Three objects of a kind, known by a label of their own."""
+    """Three objects of a kind, known by a label of their own; `namespace` is None where the kind has none."""
 
     api: Api
     resource: Resource
-    namespace: str
+    namespace: str | None
     names: tuple[str, ...]
 
     @property
@@ -42,6 +60,13 @@ class Kept:
         )
 
 
+def must_be_served(api: Api, plural: str) -> None:
+    """Raise Unsupported where the API has no such kind."""
+    served = api.request("GET", "/apis/networking.k8s.io/v1")["resources"]
+    if plural not in {resource["name"] for resource in served}:
+        raise Unsupported(f"the API server has no {plural} of networking.k8s.io/v1 (Kubernetes 1.33 or later)")
+
+
 def must_come_about(
     api: Api,
     resource: Resource,
@@ -50,27 +75,30 @@ def must_come_about(
     expected: str,
     *,
     selector: str = "",
+    within_s: float = SEEN_WITHIN_S,
 ) -> None:
-    """A watch shows something within SEEN_WITHIN_S; raises BrokenPromise when it does not."""
+    """A watch shows something in time; raises BrokenPromise when it does not."""
     try:
-        api.wait_until(shown, resource, namespace, selector=selector, timeout_s=SEEN_WITHIN_S, what=expected)
+        api.wait_until(shown, resource, namespace, selector=selector, timeout_s=within_s, what=expected)
     except NotInTime as late:
         raise BrokenPromise(expected=f"{expected} in a watch", observed=str(late), vantage="the API") from late
 
 
-def create_three(api: Api, resource: Resource, namespace: str, body: Object) -> Kept:
-    """Create three objects like `body`, whose metadata are ours."""
+def create_three(api: Api, resource: Resource, namespace: str | None, body: Object) -> Kept:
+    """Create three objects like `body`, whose names are ours."""
     label = f"{LABEL}-{secrets.token_hex(4)}"
     kept = Kept(api, resource, namespace, tuple(f"{label}-{number}" for number in range(3)))
     for name in kept.names:
-        own = body.get("metadata", {}).get("labels", {})
-        metadata = {"name": name, "labels": {**own, LABEL: kept.names[0]}}
-        api.create(resource, {**body, "metadata": metadata}, namespace)
+        own = body.get("metadata", {})
+        metadata = {"name": name, "labels": {**own.get("labels", {}), LABEL: kept.names[0]}}
+        api.create(resource, {**body, "metadata": own | metadata}, namespace)
     return kept
 
 
-def must_have_verbs(api: Api, resource: Resource, namespace: str, body: Object, history: History) -> None:
+def must_have_verbs(api: Api, resource: Resource, namespace: str | None, body: Object, history: History) -> None:
     """Create, get, list, watch, patch, replace, delete one and delete many, each seen to have done what it says.
+
+    `namespace` is None for a kind that has none.
 
     Raises:
         BrokenPromise: one of them did not.

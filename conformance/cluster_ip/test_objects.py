@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from ipaddress import ip_address, ip_network
 
-from conformance.verbs import must_come_about
+from conformance.verbs import must_be_served, must_come_about
 from fixtures.api import IP_ADDRESSES, SERVICE_CIDRS, SERVICES, Api, Object, Refused, ServerFailed
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
@@ -13,19 +13,12 @@ from fixtures.clusters import ClusterInfo
 from fixtures.errors import BrokenPromise
 from fixtures.history import History
 from fixtures.requirements import MUST, SHOULD, requirement
-from fixtures.verdicts import NotObservable, Unsupported
+from fixtures.verdicts import NotObservable
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Web
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Of HTTP: those that rights are given for (kubernetes.io: Authorization, Determine the request verb)."""
-
-
-def must_be_served(api: Api, plural: str) -> None:
-    """Raise Unsupported where the API has no such kind."""
-    served = api.request("GET", "/apis/networking.k8s.io/v1")["resources"]
-    if plural not in {resource["name"] for resource in served}:
-        raise Unsupported(f"the API server has no {plural} of networking.k8s.io/v1 (Kubernetes 1.33 or later)")
 
 
 def parent_of(api: Api, ip: str) -> Object:

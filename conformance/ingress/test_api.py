@@ -1,11 +1,12 @@
-"""The verbs of the API for Ingresses."""
+"""The verbs of the API for Ingresses and their classes."""
 
 from __future__ import annotations
 
-from conformance.verbs import must_have_verbs
-from fixtures.api import INGRESSES, Api, Object
+from conformance.verbs import as_far_as_allowed, must_have_verbs
+from fixtures.api import INGRESS_CLASSES, INGRESSES, Api, Object
 from fixtures.history import History
 from fixtures.requirements import MUST, requirement
+from fixtures.workloads.namespaces import going_with
 
 INGRESS: Object = {
     "apiVersion": INGRESSES.group_version,
@@ -40,3 +41,28 @@ INGRESS: Object = {
 def test_ingresses_have_all_verbs(api: Api, shared_namespace: str, history: History) -> None:
     """Fault: `api_objects_altered`, an admission policy by which new objects lose their labels."""
     must_have_verbs(api, INGRESSES, shared_namespace, INGRESS, history)
+
+
+def ingress_class(namespace: str, metadata: Object) -> Object:
+    """A class that nobody has, whose parameters would be in a namespace."""
+    parameters = {"scope": "Namespace", "namespace": namespace, "kind": "ConfigMap", "name": "conformance-nobody"}
+    return {
+        "apiVersion": INGRESS_CLASSES.group_version,
+        "kind": "IngressClass",
+        "metadata": metadata,
+        "spec": {"controller": "conformance.example/nobody", "parameters": parameters},
+    }
+
+
+@requirement(
+    "ingress.classes_have_all_verbs",
+    promise="IngressClasses, whose parameters may be in a namespace, can be created, read, listed, watched, patched, "
+    "replaced and deleted, many at once too.",
+    source="kubernetes.io: Ingress, Ingress class scope; test/e2e/network/ingressclass.go: IngressClass API",
+    level=MUST,
+)
+def test_classes_have_all_verbs(api: Api, shared_namespace: str, history: History) -> None:
+    """Fault: `api_objects_altered`, an admission policy by which new objects lose their labels."""
+    with as_far_as_allowed("read namespaces, and write IngressClasses, which are in none"):
+        made = ingress_class(shared_namespace, going_with(api, shared_namespace))
+        must_have_verbs(api, INGRESS_CLASSES, None, made, history)

@@ -1,6 +1,7 @@
 """How long changes in the API take to reach the data path."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -21,6 +22,7 @@ from fixtures.scenarios.scene import Scene, Take
 from fixtures.scenarios.stage import REQUEST_RATE_PER_S, Stage
 from fixtures.scenarios.ways import EVERY_TYPE, REQUESTS, ServiceType, Way, create_services, types_of
 from fixtures.workloads.services import Services
+from fixtures.workloads.web import Web
 
 pytestmark = pytest.mark.long
 REPEATS = 5
@@ -91,6 +93,22 @@ def test_a_removed_endpoint_is_left_soon(stage: Stage, service_type: ServiceType
     )
 
 
+def answering(stage: Stage, web: Web, ways: Sequence[Way], history: History, probing: Probing) -> list[Sample]:
+    """How long Services in front of ready pods take to answer after they were created, several times."""
+    found: list[Sample] = []
+    for _ in range(REPEATS):
+        created = create_services(stage.api, stage.cluster, web, history)
+        since = time.time()
+        pairs = [pair for way in ways for pair in stage.pairs_of(created, way)]
+        rates = [REQUEST_RATE_PER_S * len(targets) for _, targets in pairs]
+        with probing.during(pairs, rate_per_s=rates, longest_s=60) as under_way:
+            under_way.wait_until_quiet(since=since, quiet_s=1.0, timeout_s=stage.ready_within_s + 1)
+        found += time_to_answer(under_way.batches, since=since)
+        for service in created.values():
+            Services(stage.api, web.namespace, history).delete(service)
+    return found
+
+
 @requirement(
     "lifecycle.a_new_service_answers_soon",
     promise="A Service in front of ready pods answers within seconds of its creation, everywhere.",
@@ -102,19 +120,9 @@ def test_a_new_service_answers_soon(stage: Stage, history: History, probing: Pro
     """Fault: `proxy_stopped`, kube-proxy of one node does not run."""
     budget_s, longest_s = stage.budgets.service_creation_s, stage.ready_within_s
     ways = [way for way in NEW if way.service_type in types_of(stage.cluster)]
-    found: list[Sample] = []
     with stage.webs.one(two(stage.budgets)) as web:
         web.wait_until_serving()
-        for _ in range(REPEATS):
-            created = create_services(stage.api, stage.cluster, web, history)
-            since = time.time()
-            pairs = [pair for way in ways for pair in stage.pairs_of(created, way)]
-            rates = [REQUEST_RATE_PER_S * len(targets) for _, targets in pairs]
-            with probing.during(pairs, rate_per_s=rates, longest_s=60) as under_way:
-                under_way.wait_until_quiet(since=since, quiet_s=1.0, timeout_s=longest_s + 1)
-            found += time_to_answer(under_way.batches, since=since)
-            for service in created.values():
-                Services(stage.api, web.namespace, history).delete(service)
+        found = answering(stage, web, ways, history, probing)
     balanced = [sample for sample in found if sample.target.startswith("LoadBalancer")]
     findings = [convergence([s for s in found if s not in balanced], budget_s=budget_s, what="a new Service answers")]
     if balanced:

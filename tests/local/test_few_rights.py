@@ -21,9 +21,10 @@ TRIED = {
     Right("list", "", "services"),
     Right("list", "discovery.k8s.io", "endpointslices"),
     Right("create", "", "services/proxy"),
+    Right("create", "networking.k8s.io", "ingressclasses"),
 }
 """What is asked for without a right to it: Services of all namespaces, EndpointSlices of `default`, other verbs than
-GET by way of the API server. What it is asked for is not observable then."""
+GET by way of the API server, classes of Ingresses. What it is asked for is not observable then."""
 GIVEN = "given-to-the-suite"
 
 
@@ -50,8 +51,9 @@ def test_a_profile_asks_for_what_its_roles_give_and_writes_in_its_own_namespaces
     assert done.returncode == 0, done.stdout[-3000:]
     asked = [one for one in runner.asked() if one.right.resource not in ASKED_BY_ALL]
     assert {one.right for one in asked if one.status == FORBIDDEN} <= TRIED
-    assert {one.right for one in asked if one.status != FORBIDDEN} <= unnamed(READER, WORKLOADS, FACTORY)
-    written = [one for one in asked if one.right.verb not in READS and one.right.resource != "namespaces"]
+    granted = [one for one in asked if one.status != FORBIDDEN]
+    assert {one.right for one in granted} <= unnamed(READER, WORKLOADS, FACTORY)
+    written = [one for one in granted if one.right.verb not in READS and one.right.resource != "namespaces"]
     assert {one.namespace.partition("-")[0] for one in written} == {"svc"}
     left = must_succeed(kubectl(runner.cluster, "get", "namespaces", "--selector=k8s-service-conformance/run-id"))
     assert left == ""

@@ -14,7 +14,8 @@ from benchmarks import plain_locust
 from benchmarks.azure import balancers, ratio
 from benchmarks.footprint import XDIST, Asked, Census, Memory, asked_by, audit_events, requested_bytes
 from benchmarks.load import overheads, running
-from benchmarks.upstream import E2E, rows
+from benchmarks.upstream import E2E, Row, Theirs, rows
+from benchmarks.upstream_faults import BY_NAME, claimed
 from fixtures.clusters.local.upstreams import upstream
 from fixtures.errors import SuiteError
 
@@ -90,7 +91,7 @@ def test_a_pod_requests_what_the_scheduler_counts(spec: dict[str, Any], bytes_: 
 
 def pod(uid: str, namespace: str = "svc-web-1", phase: str = "Running") -> dict[str, Any]:
     """A pod that requests 32 MiB."""
-    metadata = {"uid": uid, "namespace": namespace}
+    metadata = {"uid": uid, "namespace": namespace, "name": f"node-vantages-4{uid}"}
     return {"metadata": metadata, "spec": {"containers": [container("32Mi")]}, "status": {"phase": phase}}
 
 
@@ -114,6 +115,7 @@ def test_the_most_pods_at_once_are_those_of_the_suite_that_were_there_together()
     for change in [("LIST", {}), ("ADDED", pod("e")), ("LISTED", {}), ("ADDED", pod("f")), ("ADDED", pod("g"))]:
         census.feed(*change)
     assert (census.most_pods, census.most_bytes) == (3, 96 * MIB)
+    assert census.kinds == {"web node-vantages": 3}
 
 
 def test_the_memory_of_xdists_processes_is_read_and_of_no_others() -> None:
@@ -206,3 +208,16 @@ def test_upstreams_tests_are_those_that_promises_are_the_same_as(tmp_path: Path)
 
 def test_upstreams_tests_are_of_the_built_in_clusters_version() -> None:
     assert E2E.version == upstream("kubernetes").version
+
+
+def test_a_fault_is_claimed_by_tests_of_what_it_breaks() -> None:
+    fault = BY_NAME["refusals_dropped"]
+    known = [Row("Services", "one", ("dns.a", fault.breaks[0])), Row("Services", "two", ("dns.a",))]
+    assert claimed(fault, known) == [Row("Services", "one", (fault.breaks[0],))]
+
+
+def test_what_came_of_a_test_of_upstreams_is_found_by_the_beginning_of_its_name() -> None:
+    theirs = Theirs(1.0, {"should serve [LinuxOnly]": "failed", "should resolve": "passed"}, ["BeforeSuite"])
+    found = [theirs.of(Row("Services", name, ())) for name in ("should serve", "should resolve", "should be")]
+    assert found == ["failed", "passed", "not run"]
+    assert theirs.failed == ["BeforeSuite", "should serve [LinuxOnly]"]

@@ -90,6 +90,17 @@ def test_what_is_played_ahead_is_all_that_comes_the_longest_first_and_of_disrupt
     assert names == ["long", "short", "quick", "proxies", "kubelet", "drain"]
 
 
+def test_the_last_test_of_each_act_is_known(frame: Frame) -> None:
+    tests = "from fixtures.scheduling import last_of_acts\n"
+    for name, act in (("a", "both"), ("b", ""), ("c", "both"), ("d", "")):
+        tests += f'@requirement("dns.{name}", promise="P.", source="s", level=MUST)\n@judging("{name}", 5, "{act}")\n'
+        tests += f"def test_{name}(request):\n    last = last_of_acts(request.session.items)\n"
+        tests += "    names = {act: node.rpartition('_')[2] for act, node in last.items()}\n"
+        tests += "    assert names == {'both': 'c', 'b': 'b', 'd': 'd'}\n"
+    frame.write("conformance/test_all.py", HEAD + SCENARIOS + tests)
+    assert frame.run().ret == pytest.ExitCode.OK
+
+
 def test_scenarios_begin_and_stay_in_one_worker(frame: Frame) -> None:
     tests = "".join(case(f"p{number}", "long") for number in range(6))
     for number in range(4):

@@ -49,6 +49,6 @@ def test_every_network_of_azure_is_the_clusters_own() -> None:
 
 def test_zones_are_taken_in_turn() -> None:
     assert [azure.zone(number) for number in (1, 2, 3, 4)] == ["1", "2", "3", "1"]
-    labels = azure.node_labels("MC_a_b_eastus", 2)
-    assert labels["topology.kubernetes.io/zone"] == "eastus-2"
+    labels = azure.node_labels("MC_a_b_eastus")
+    assert azure.zone_label(2) == {"topology.kubernetes.io/zone": "eastus-2"}
     assert labels["kubernetes.azure.com/cluster"] == "MC_a_b_eastus"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.checks.health import status_of
 from fixtures.errors import SuiteError
 from fixtures.history import History
 from fixtures.prober.agent.backend import Backend
@@ -44,6 +45,8 @@ BAD = [
     (with_target(connection="old"), 'targets[0].connection: found "old"; allowed is new, reused'),
     (with_target(port=0), "targets[0].port: found 0; allowed is a whole number from 1 to 65535"),
     (with_target(connections=65), "targets[0].connections: found 65; allowed is a whole number from 1 to 64"),
+    (with_target(path="healthz"), 'targets[0].path: found "healthz"; allowed is a path that begins with a slash'),
+    (with_target(path="/a b"), 'targets[0].path: found "/a b"; allowed is a path that begins with a slash'),
     ({"rate_per_s": 0}, "rate_per_s: found 0; allowed is a number above 0 to 5000"),
     ({"rate_per_s": 5001}, "rate_per_s: found 5001; allowed is a number above 0 to 5000"),
     ({"targets": [{"name": "x"}]}, "targets[0].address: found nothing; allowed is a text"),
@@ -205,6 +208,32 @@ def test_a_silent_client_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_connection(("127.0.0.1", port)):
         loop.run(until=lambda: bool(server.open))
         loop.run(until=lambda: not server.open)
+
+
+def test_a_path_may_be_asked_for() -> None:
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                asked.append(client.recv(4096))
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        (one,) = probe(target(server.getsockname()[1], "http", path="/healthz"), count=1).probes
+        answering.join()
+    assert asked[0].startswith(b"GET /healthz HTTP/1.1\r\n")
+    assert (one.outcome, status_of(one)) == ("wrong_answer", 200)
+
+
+def test_a_datagram_is_answered_from_the_address_that_it_was_sent_to() -> None:
+    with backend("--udp-addresses=127.0.0.2,127.0.0.3") as (port, _, _):
+        targets = [target(port, "udp", name=address, address=address) for address in ("127.0.0.2", "127.0.0.3")]
+        batch = probe(*targets, target(port, "udp", name="other", address="127.0.0.4"), count=2)
+    found = {probe.target: probe.outcome for probe in batch.probes}
+    assert found == {"127.0.0.2": "ok", "127.0.0.3": "ok", "other": "refused"}
 
 
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])

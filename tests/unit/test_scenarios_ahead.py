@@ -115,6 +115,18 @@ def test_what_went_wrong_is_told_each_time_and_to_nobody_else() -> None:
         playing.take(scenarios[0])
 
 
+def test_what_is_forgotten_is_not_kept_and_all_else_is() -> None:
+    player, scenarios = Player(), named("first", "second")
+    with ahead(player, scenarios) as playing:
+        playing.take(scenarios[0])
+        playing.forget(scenarios[0])
+        playing.take(scenarios[1])
+        assert sorted(player.calls) == [["first"], ["second"]]
+        # Nobody does so: only what is not kept is played again.
+        playing.take(scenarios[0])
+    assert sorted(player.calls) == [["first"], ["first"], ["second"]]
+
+
 def test_at_the_end_nothing_more_is_begun() -> None:
     scenarios, go_on = named(*map(str, range(AT_ONCE + 3))), threading.Event()
     begun = threading.Semaphore(0)

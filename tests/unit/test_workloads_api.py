@@ -18,7 +18,7 @@ from fixtures.errors import BrokenPromise, SuiteError
 from fixtures.history import History
 from fixtures.verdicts import NotObservable
 from fixtures.workloads.manifests import load, with_env, with_image
-from fixtures.workloads.namespaces import EXPIRES_ANNOTATION, RUN_ID_LABEL, Namespaces
+from fixtures.workloads.namespaces import EXPIRES_ANNOTATION, RUN_ID_LABEL, Namespaces, going_with
 from fixtures.workloads.observer import observing
 from fixtures.workloads.services import Service, Services, ready_addresses
 from fixtures.workloads.vantages import listening_on
@@ -347,3 +347,10 @@ def test_emptied_namespaces_may_linger(api: Api, script: Script) -> None:
     Namespaces(api, "me").delete_all(may_linger=True)
     assert [path for method, path, _ in script.seen if method == "DELETE"] == ["/api/v1/namespaces/own", *EMPTYING]
     assert len([path for method, path, _ in script.seen if method == "GET" and "/namespaces?" in path]) == 1
+
+
+def test_what_is_in_no_namespace_goes_with_one(api: Api, script: Script) -> None:
+    script.replies = [("GET /api/v1/namespaces", 200, listed({"metadata": {"uid": "u", "name": "own"}}))]
+    owner = {"apiVersion": "v1", "kind": "Namespace", "name": "own", "uid": "u"}
+    assert going_with(api, "own") == {"ownerReferences": [owner]}
+    assert script.seen[0][1].endswith("labelSelector=kubernetes.io/metadata.name%3Down")
