@@ -15,9 +15,7 @@ from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
 from fixtures.requirements import SHOULD, requirement
 from fixtures.workloads.manifests import load
-from fixtures.workloads.services import Service
-
-LABEL = "service.kubernetes.io/service-proxy-name"
+from fixtures.workloads.services import PROXY_NAME_LABEL, Service
 
 
 @requirement(
@@ -38,7 +36,7 @@ def test_a_label_leaves_a_service_to_others(
     """Fault: `settings_ignored`, an admission policy by which new Services lose their labels."""
     web, pods = shared_web.web, {pod.name for pod in shared_web.pods}
     body = load("services/cluster-ip.yaml")
-    body["metadata"] = {"generateName": "left-", "labels": {LABEL: "conformance.example"}}
+    body["metadata"] = {"generateName": "left-", "labels": {PROXY_NAME_LABEL: "conformance.example"}}
     body["spec"]["selector"] = dict(web.labels)
     service = Service(api.create(SERVICES, body, web.namespace))
     left_at = shared_web.must_be_behind(service)
@@ -47,7 +45,7 @@ def test_a_label_leaves_a_service_to_others(
     control = shared_web.must_be_reached(cluster_ip_service, ours, pod_vantages)
     silent = probing.run(targets, pod_vantages, count=3, converged_at=left_at)
     must_hold(shared_web.history, isolated(silent, control=control))
-    api.replace(SERVICES, service.name, {"metadata": {"labels": {LABEL: None}}}, web.namespace)
+    api.replace(SERVICES, service.name, {"metadata": {"labels": {PROXY_NAME_LABEL: None}}}, web.namespace)
     count = connections_to_see_all(len(pods))
     batches = probing.run(targets, pod_vantages, count=count, converged_at=time.time())
     must_hold(shared_web.history, reachability(batches, pods=pods, token=web.token))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from conformance.directory import APP_PROTOCOL, MANUAL_PORTS, Asked
+from conformance.judge import Answers, Judge, settle
+from conformance.shared_web import SharedWeb
 from fixtures.api import NODES, Api, Object
 from fixtures.checks.endpoints import Endpoint, endpoints, of_family, ports
 from fixtures.checks.holding import must_hold
@@ -15,7 +17,8 @@ from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.prober.plan import Protocol
 from fixtures.requirements import MUST, requirement
-from fixtures.workloads.services import Service, Services, family_of
+from fixtures.workloads.services import PROXY_NAME_LABEL, Service, Services, family_of
+from fixtures.workloads.slices import Slices, subset
 from fixtures.workloads.web import Pod
 
 pytestmark = pytest.mark.scenario("names")
@@ -46,6 +49,17 @@ def expected(api: Api, pods: tuple[Pod, ...], family: IPFamily, *, ready: set[Po
 def must_say(asked: Asked, service: Service, what: str, holds: Callable[[list[Object]], bool]) -> None:
     """The slices of a Service say something within SAID_WITHIN_S."""
     asked.slices.must_become(service.name, what, holds, within_s=SAID_WITHIN_S)
+
+
+def led_to(slices: list[Object]) -> list[tuple[str, int, str]]:
+    """Where the ports of slices lead: the name and the number of each with each of its addresses, sorted."""
+    return sorted(
+        (name, number, ip)
+        for one in slices
+        for name, _, number, _ in ports([one])
+        for endpoint in endpoints([one])
+        for ip in endpoint.addresses
+    )
 
 
 @requirement(
@@ -85,6 +99,35 @@ def test_slices_list_the_ports(asked: Asked, family: IPFamily) -> None:
         f"{family} slices with the ports {wanted}",
         lambda slices: ports(of_family(slices, family)) == wanted,
     )
+
+
+@requirement(
+    "endpoints.slices_list_ports_of_sctp",
+    promise="A Service may have ports of SCTP, beside TCP of the same number: it gets its addresses, and its "
+    "EndpointSlices list pods and ports.",
+    source="KEP-614, SCTP support; kubernetes.io: Service, Multi-port Services; test/e2e/network/service.go: should "
+    "allow creating a basic SCTP service with pod and endpoints",
+    level=MUST,
+)
+def test_slices_list_ports_of_sctp(slices: Slices, shared_web: SharedWeb) -> None:
+    """Fault: `slices_damaged`, by which they say UDP in place of SCTP."""
+    ports_asked_for = [
+        {"name": "messages", "port": 81, "targetPort": 8080, "protocol": "SCTP"},
+        {"name": "stream", "port": 81, "targetPort": 80, "protocol": "TCP"},
+    ]
+    # Left to nobody's proxy: rules about SCTP, where the kernel has no match for it, may be refused with all others.
+    left = {PROXY_NAME_LABEL: "conformance.example"}
+    selector = shared_web.web.labels
+    service = shared_web.services.create("cluster-ip", {}, left, selector=selector, ports=ports_asked_for)
+    shared_web.must_be_behind(service)
+    seen = slices.must_become(service.name, "slices", bool)
+    wanted = [("messages", "SCTP", 8080, ""), ("stream", "TCP", 80, "")]
+    must_hold(
+        shared_web.history,
+        equal("families of its addresses", sorted(service.families), sorted(service.cluster_ips)),
+        *(equal(f"ports in {family} slices", wanted, ports(of_family(seen, family))) for family in service.families),
+    )
+    shared_web.services.delete(service)
 
 
 @requirement(
@@ -148,9 +191,9 @@ def test_endpoints_are_mirrored(asked: Asked, cluster: ClusterInfo, services: Se
     family = cluster.families[0]
     ips = asked.directory.ips(family)
     mirrored = services.create("without-selector", ipFamilyPolicy="SingleStack", ipFamilies=[str(family)])
-    asked.slices.make_endpoints(mirrored, ips[:2], MIRROR_PORT)
+    asked.slices.make_endpoints(mirrored, subset(ips[:2], MIRROR_PORT))
     _must_mirror(asked, mirrored, ips[:2])
-    asked.slices.change_endpoints(mirrored, ips[1:], MIRROR_PORT)
+    asked.slices.change_endpoints(mirrored, subset(ips[1:], MIRROR_PORT))
     _must_mirror(asked, mirrored, ips[1:])
     asked.slices.delete_endpoints(mirrored)
     asked.slices.must_become(mirrored.name, "no slice", lambda slices: not slices)
@@ -164,6 +207,40 @@ def _must_mirror(asked: Asked, mirrored: Service, ips: list[str]) -> None:
         return [e.addresses for e in endpoints(slices)] == wanted and ports(slices) == [("one", "TCP", 80, "")]
 
     must_say(asked, mirrored, f"slices of exactly {', '.join(ips)} on port 80", holds)
+
+
+@requirement(
+    "endpoints.all_subsets_are_mirrored",
+    promise="Endpoints with several subsets are mirrored as a whole: each port leads to the addresses of its subset, "
+    "one that is in two subsets answers at both, and both families are there.",
+    source="kubernetes.io: EndpointSlices, EndpointSlice mirroring; test/e2e/network/endpointslicemirroring.go: "
+    "multiple subsets and same IP address",
+    level=MUST,
+)
+def test_all_subsets_are_mirrored(asked: Asked, judge: Judge) -> None:
+    """Fault: `slices_damaged`."""
+    pods = asked.directory.pods
+    mirrored = judge.services.create("without-selector")
+    # The second pod is in both subsets.
+    behind = {("one", 80): pods[:2], ("other", 81): pods[1:]}
+    wanted = sorted(
+        (name, MANUAL_PORTS[port], ip)
+        for (name, port), some in behind.items()
+        for pod in some
+        for ip in pod.ips
+        if family_of(ip) in mirrored.families
+    )
+    by_name = {name: {"name": name, "port": number, "protocol": "TCP"} for name, number, _ in wanted}
+    subsets = [subset([ip for led_by, _, ip in wanted if led_by == name], port) for name, port in by_name.items()]
+    asked.slices.make_endpoints(mirrored, *subsets)
+    must_say(asked, mirrored, f"slices of {wanted}", lambda slices: led_to(slices) == wanted)
+    for (_, port), some in behind.items():
+        targets = [mirrored.by_address("http", port, family) for family in mirrored.cluster_ips]
+        names = {pod.name for pod in some}
+        settle(judge.probing, [(vantage, targets) for vantage in asked.vantages], names)
+        answers = [Answers(vantage, targets, names) for vantage in asked.vantages]
+        judge.must_be_answered(answers, token=asked.directory.token, of=len(pods), port=MANUAL_PORTS[port])
+    judge.services.delete(mirrored)
 
 
 @requirement(

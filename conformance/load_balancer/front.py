@@ -17,6 +17,7 @@ from fixtures.prober.plan import Protocol, Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage, Vantage
 from fixtures.probes import ProbeBatch
+from fixtures.workloads.balanced import ENSURED
 from fixtures.workloads.events import Events
 from fixtures.workloads.services import AZURE, FOREIGN_CLASS, Service, Services
 from fixtures.workloads.web import Pod, Web
@@ -117,6 +118,16 @@ class Front:
     def external(self, name: str, protocol: Protocol, port: int, family: IPFamily) -> Target:
         """A port of a shared Service's load balancer."""
         return self.service(name).by_external_ip(protocol, port, family)
+
+    def times_ensured(self, service: Service) -> int:
+        """How often who makes load balancers has said that this one is as its Service wants it."""
+        return self.events.times(service.body, ENSURED)
+
+    def must_be_ensured(self, service: Service, times: int) -> Service:
+        """Wait until that was said so often, those before this included; gives the Service; raises BrokenPromise."""
+        what = f"{times} events {ENSURED}"
+        self.events.must_come(service.body, what, lambda event: bool(event["reason"] == ENSURED), times=times)
+        return self.services.read(service)
 
     def settle(self, targets: Sequence[Target], vantages: Sequence[Vantage], pods: Collection[str] = ()) -> None:
         """Wait until all of these answer from each vantage, by each of `pods`, or have had the time that they may take.

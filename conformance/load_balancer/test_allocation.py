@@ -2,12 +2,14 @@
 
 import pytest
 
+from conformance.judge import Answers, Judge
 from conformance.load_balancer.front import Front
 from fixtures.api import Object
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.history import History
+from fixtures.prober.vantages import OutsideVantage
 from fixtures.requirements import MUST, requirement
 from fixtures.workloads.services import AZURE, FOREIGN_CLASS, Service, Services
 
@@ -48,6 +50,44 @@ def test_it_works_without_node_ports(front: Front, family: IPFamily) -> None:
     given = [port.get("nodePort") for port in service.body["spec"]["ports"]]
     must_hold(front.history, equal("node ports of a Service that wants none", [None], given))
     front.must_reach([service.by_external_ip("http", 80, family)])
+
+
+@requirement(
+    "load_balancer.node_ports_can_come_later",
+    promise="A load balancer without node ports gets them when allocateLoadBalancerNodePorts becomes true: they work, "
+    "and its address stays and works on.",
+    source="kubernetes.io: Service, Disabling load balancer NodePort allocation; test/e2e/network/loadbalancer.go: "
+    "create LoadBalancer Service without NodePort and change it",
+    level=MUST,
+    features=("load_balancer", "outside", "node_ports"),
+)
+def test_node_ports_can_come_later(
+    front: Front, judge: Judge, cluster: ClusterInfo, node_port_client: OutsideVantage
+) -> None:
+    """Fault: `settings_ignored`, an admission policy by which no change of a Service is heeded."""
+    # With this policy Azure's needs none: it probes, and sends to, other ports.
+    without: Object = {"externalTrafficPolicy": "Local", "allocateLoadBalancerNodePorts": False}
+    made = front.services.create("load-balancer", selector=front.web.traffic_labels, **without)
+    before = front.services.must_have_external_ips(made)
+    given = [port.get("nodePort") for port in before.body["spec"]["ports"]]
+    must_hold(front.history, equal("node ports of a Service that wants none", [None], given))
+    targets = [before.by_external_ip("http", 80, family) for family in before.external_ips]
+    front.must_reach(targets)
+    said = front.times_ensured(before)
+    after = front.services.must_change(before, allocateLoadBalancerNodePorts=True)
+    (first, last), number = cluster.node_port_range, after.node_port("web")
+    must_hold(front.history, equal(f"the node port {number} is one of {first}-{last}", True, first <= number <= last))
+    by_node = zip(*(after.on_nodes(cluster, "http", family) for family in after.external_ips), strict=True)
+    control = front.service("diagram").on_nodes(cluster, "http", cluster.families[0])[:1]
+    answers = [
+        Answers(node_port_client, on_node, {pod.name for pod in front.pods if pod.node == node.name}, control)
+        for node, on_node in zip(cluster.nodes, by_node, strict=True)
+    ]
+    judge.must_follow(answers, token=front.web.token, of=len(front.pods))
+    after = front.must_be_ensured(after, said + 1)
+    must_hold(front.history, equal("external addresses", before.external_ips, after.external_ips))
+    front.must_reach(targets)
+    front.services.delete(after)
 
 
 NEEDING_NODE_PORTS = {

@@ -9,7 +9,7 @@ from fixtures.checks.holding import must_hold
 from fixtures.checks.isolation import isolated
 from fixtures.checks.reachability import reachability
 from fixtures.clusters import ClusterInfo, IPFamily
-from fixtures.prober.plan import Protocol, Target
+from fixtures.prober.plan import Protocol
 from fixtures.prober.vantages import OutsideVantage, PodVantage
 from fixtures.requirements import MUST, requirement
 
@@ -86,14 +86,10 @@ def test_the_health_check_node_port(
     front: Front, cluster: ClusterInfo, pod_vantages: tuple[PodVantage, ...], name: str, family: IPFamily
 ) -> None:
     """Fault: `always_healthy`."""
-    port = front.made[name].health_check_node_port
-    targets = [
-        Target(name=f"health of {node.name}", address=node.address(family), port=port, protocol="http", family=family)
-        for node in cluster.nodes
-    ]
+    on_nodes = front.made[name].health_on_nodes(cluster, family)
     converged_at = front.services.must_have_endpoints(front.made[name], () if name == "empty" else front.pods)
-    batches = front.probing.run(targets, pod_vantages, count=HEALTH_PROBES, converged_at=converged_at)
-    fit = {f"health of {n.name}": name == "local" and n.name in front.nodes_of_pods for n in cluster.nodes}
+    batches = front.probing.run(list(on_nodes.values()), pod_vantages, count=HEALTH_PROBES, converged_at=converged_at)
+    fit = {target.name: name == "local" and node in front.nodes_of_pods for node, target in on_nodes.items()}
     must_hold(front.history, health_said(batches, fit=fit))
 
 

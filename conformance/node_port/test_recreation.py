@@ -21,7 +21,7 @@ from fixtures.workloads.web import Shape, Web
 PORT_NAMES: dict[Protocol, str] = {"http": "web", "udp": "web-udp"}
 """Of manifests/services/cluster-ip.yaml."""
 PODS = 2
-OWN_NODE_PORTS = range(30010, 30030)
+OWN_NODE_PORTS = range(30010, 30020)
 """No other test's: nobody else is given a number of these while the Service is away (KEP-3668, the static band)."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from conformance.judge import Answers
@@ -24,6 +25,12 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 DISTRIBUTIONS = ("PreferSameZone", "PreferSameNode")
 DISTRIBUTED_SINCE = (1, 35)
 """The version in which both values are there without a feature gate (KEP-3015)."""
+AUTO_MODE = {"service.kubernetes.io/topology-mode": "Auto"}
+"""The annotation by which the zones' processors decide whether there are hints."""
+NO_WORKERS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+"""Labels of nodes whose processors do not count for that."""
+OVERLOAD = 0.2
+"""Pods of a zone may get so much more than their part before there are other hints (KEP-2433)."""
 
 Policy = Literal["Cluster", "Local"]
 
@@ -70,6 +77,10 @@ class Policies:
         """Of the pods."""
         return frozenset(pod.name for pod in self.pods)
 
+    def without(self, pod: Pod) -> Policies:
+        """The same while one of the pods is no endpoint."""
+        return replace(self, pods=tuple(each for each in self.pods if each.uid != pod.uid))
+
     def on(self, node: str | None) -> frozenset[str]:
         """The names of the pods on a node."""
         return frozenset(pod.name for pod in self.pods if pod.node == node)
@@ -92,6 +103,13 @@ class Policies:
         by_node = zip(zip(*targets, strict=True), pods, strict=True)
         return [Answers(client, of_node, who, control) for of_node, who in by_node]
 
+    def from_near(
+        self, name: str, vantages: Sequence[PodVantage], zones: Mapping[str, str], distribution: str
+    ) -> list[Answers]:
+        """Who answers each vantage at the ClusterIPs of a Service with this distribution."""
+        targets = [self.made[name].by_address("http", 80, family) for family in self.cluster.families]
+        return [Answers(each, targets, preferred(self, each.node, zones, distribution)) for each in vantages]
+
 
 def must_know_distribution(cluster: ClusterInfo) -> None:
     """Raises Unsupported for a Kubernetes that is older than DISTRIBUTED_SINCE."""
@@ -104,7 +122,7 @@ def zones_of(nodes: Sequence[Object]) -> dict[str, str]:
     return {name: zone for name, zone in named.items() if zone}
 
 
-def preferred(policies: Policies, node: str | None, zones: dict[str, str], distribution: str) -> frozenset[str]:
+def preferred(policies: Policies, node: str | None, zones: Mapping[str, str], distribution: str) -> frozenset[str]:
     """The names of the pods that a client on a node must be answered by.
 
     The nearest there are: with PreferSameNode those of its node, then, with both, those of its zone, then all
@@ -120,3 +138,27 @@ def must_make_a_difference(policies: Policies, expected: Sequence[frozenset[str]
     """Raises NotObservable where everybody would be answered by all pods anyway."""
     if all(pods == policies.names for pods in expected):
         raise NotObservable(f"the pods' nodes are of one zone, or of none: {[pod.node for pod in policies.pods]}")
+
+
+def must_be_spread_as_processors(pods: Sequence[Pod], nodes: Sequence[Object]) -> None:
+    """Refuse pods that need not be for their own zones in the mode Auto, as too few are in one for its processors.
+
+    Raises:
+        NotObservable: so it is, or the nodes are of one zone, or one is of none: then there are no hints (KEP-2433).
+    """
+    workers = [node for node in nodes if not set(NO_WORKERS) & set(node["metadata"].get("labels") or ())]
+    zones = zones_of(workers)
+    if len(zones) < len(workers) or len(set(zones.values())) < 2:
+        raise NotObservable(f"nodes of {len(set(zones.values()))} zones, {len(workers) - len(zones)} of none")
+    shares, there = Counter[str](), Counter(zones.get(pod.node, "") for pod in pods)
+    for node in workers:
+        shares[zones[node["metadata"]["name"]]] += _millis(node["status"]["allocatable"]["cpu"])
+    for zone, millis in shares.items():
+        wanted = len(pods) * millis / shares.total()
+        if there[zone] * (1 + OVERLOAD) < wanted:
+            raise NotObservable(f"{there[zone]} of {len(pods)} pods in the zone {zone}, which is due {wanted:.1f}")
+
+
+def _millis(quantity: str) -> int:
+    """Thousandths of a processor, as the API has them: `1900m`, or whole ones."""
+    return int(quantity[:-1]) if quantity.endswith("m") else int(float(quantity) * 1000)

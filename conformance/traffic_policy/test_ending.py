@@ -8,7 +8,6 @@ from conformance.traffic_policy.policies import CONTROL
 from fixtures.checks.health import health_said
 from fixtures.checks.holding import must_hold
 from fixtures.clusters import IPFamily
-from fixtures.prober.plan import Target
 from fixtures.prober.vantages import OutsideVantage, PodVantage
 from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import NotObservable
@@ -77,12 +76,9 @@ def test_the_health_check_leaves_out_ending_pods(
     """Fault: `always_healthy`, every health check node port says 200."""
     if HEALTH not in ending.policies.made:
         raise NotObservable("Services of type LoadBalancer, which have such ports, are refused here")
-    nodes, port = ending.policies.cluster.nodes, ending.policies.made[HEALTH].health_check_node_port
-    targets = [
-        Target(name=f"health of {node.name}", address=node.address(family), port=port, protocol="http", family=family)
-        for node in nodes
-    ]
-    fit = {f"health of {node.name}": bool(ending.policies.on(node.name) & ending.staying) for node in nodes}
+    on_nodes = ending.policies.made[HEALTH].health_on_nodes(ending.policies.cluster, family)
+    fit = {target.name: bool(ending.policies.on(node) & ending.staying) for node, target in on_nodes.items()}
     with ending.must_last():
+        targets = list(on_nodes.values())
         batches = judge.probing.run(targets, pod_vantages, count=HEALTH_PROBES, converged_at=ending.since)
         must_hold(judge.history, health_said(batches, fit=fit))

@@ -1,5 +1,7 @@
 """What kube-proxy of each node says of itself, by which load balancers tell nodes that are fit from others."""
 
+from conformance.proxies import must_be_kube_proxy
+from fixtures.api import Api
 from fixtures.checks.health import health_said
 from fixtures.checks.holding import must_hold
 from fixtures.clusters import ClusterInfo
@@ -8,7 +10,6 @@ from fixtures.prober.plan import Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
 from fixtures.requirements import SHOULD, requirement
-from fixtures.verdicts import NotObservable
 
 PORT, PATH = 10256, "/healthz"
 """kubernetes.io, kube-proxy: --healthz-bind-address, by default of all addresses of the first family."""
@@ -23,11 +24,15 @@ PROBES = 3
     level=SHOULD,
 )
 def test_kube_proxy_says_that_it_is_well(
-    cluster: ClusterInfo, probing: Probing, pod_vantages: tuple[PodVantage, ...], history: History
+    *,
+    api: Api,
+    cluster: ClusterInfo,
+    probing: Probing,
+    pod_vantages: tuple[PodVantage, ...],
+    history: History,
 ) -> None:
     """Fault: `proxy_stopped`, kube-proxy of one node does not run."""
-    if cluster.proxy_mode is None:
-        raise NotObservable("it is not known whether the nodes of this cluster run kube-proxy")
+    must_be_kube_proxy(api, cluster, "kube-proxy says it")
     family = cluster.families[0]
     targets = [
         Target(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.clusters.local.cache import exclusive, publishing
-from fixtures.clusters.local.paths import cache_dir
+from fixtures.clusters.local.paths import cache_dir, file_system_of
 from fixtures.errors import UsageError
 from tests.unit.local_fakes import names_in
 
@@ -123,3 +124,11 @@ def test_a_cache_that_nodes_would_not_see_is_refused(hidden: str, monkeypatch: p
     monkeypatch.setenv("XDG_CACHE_HOME", f"{hidden}/cache")
     with pytest.raises(UsageError, match=rf"XDG_CACHE_HOME: .* is below {hidden}"):
         cache_dir()
+
+
+def test_the_file_system_of_a_path_is_that_of_its_device(tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    own = f"36 35 {os.major(device)}:{os.minor(device)} / /data rw,noatime shared:1 - xfs /dev/vdb rw\n"
+    other = "24 27 0:6 / /dev rw,relatime - devtmpfs devtmpfs rw\n"
+    assert file_system_of(tmp_path, other + own) == "xfs"
+    assert file_system_of(tmp_path, other) == ""

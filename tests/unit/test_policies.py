@@ -14,6 +14,7 @@ from conformance.dual_stack.families import ASKED, expected_families
 from conformance.traffic_policy.ending import Endings
 from conformance.traffic_policy.policies import (
     Policies,
+    must_be_spread_as_processors,
     must_know_distribution,
     must_make_a_difference,
     preferred,
@@ -98,6 +99,47 @@ def test_a_zone_is_a_label_of_a_node() -> None:
     labels = {"topology.kubernetes.io/zone": "1"}
     nodes: list[dict[str, Any]] = [{"metadata": {"name": "a", "labels": labels}}, {"metadata": {"name": "b"}}]
     assert zones_of(nodes) == {"a": "1"}
+
+
+def node(name: str, zone: str | None, cpu: str, *more_labels: str) -> dict[str, Any]:
+    labels = {label: "" for label in more_labels} | ({"topology.kubernetes.io/zone": zone} if zone else {})
+    return {"metadata": {"name": name, "labels": labels}, "status": {"allocatable": {"cpu": cpu}}}
+
+
+@pytest.mark.parametrize("control_plane", [[], [node("z", None, "8", "node-role.kubernetes.io/control-plane")]])
+def test_pods_in_each_zone_as_it_has_processors_are_for_their_own(control_plane: list[dict[str, Any]]) -> None:
+    pods = policies_on("a", "b", "c").pods
+    must_be_spread_as_processors(
+        pods, [node("a", "1", "2"), node("b", "2", "1900m"), node("c", "3", "2"), *control_plane]
+    )
+    must_be_spread_as_processors(pods, [node("a", "1", "1"), node("b", "1", "1"), node("c", "2", "1")])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "why"),
+    [
+        ([node("a", "1", "2"), node("b", "1", "2")], "1 zones, 0 of none"),
+        ([node("a", "1", "2"), node("b", "2", "2"), node("c", None, "2")], "2 zones, 1 of none"),
+        (
+            [node("a", "1", "2"), node("b", "2", "2"), node("d", "3", "2")],
+            "0 of 3 .* zone 3, which is due 1.0",
+        ),
+        (
+            [node("a", "1", "8"), node("b", "2", "1"), node("c", "2", "1")],
+            "1 of 3 .* zone 1, which is due 2.4",
+        ),
+    ],
+)
+def test_pods_that_may_be_for_other_zones_are_refused(nodes: list[dict[str, Any]], why: str) -> None:
+    with pytest.raises(NotObservable, match=why):
+        must_be_spread_as_processors(policies_on("a", "b", "c").pods, nodes)
+
+
+def test_while_a_pod_is_no_endpoint_the_others_are_the_nearest() -> None:
+    policies, zones = policies_on("a", "b", "c"), {"a": "1", "b": "2", "c": "2"}
+    first, second, third = policies.pods
+    assert preferred(policies.without(first), "a", zones, "PreferSameNode") == {second.name, third.name}
+    assert preferred(policies.without(second), "b", zones, "PreferSameNode") == {third.name}
 
 
 @pytest.mark.parametrize(("version", "known"), [("v1.34.9", False), ("v1.35.0", True), ("v2.0.0", True)])

@@ -70,7 +70,8 @@ def answer_one(peer: socket.socket) -> None:
 def test_a_backend_says_who_it_is(port: int, family: IPFamily, protocol: str) -> None:
     batch = probe(target(port, protocol, address=FAMILIES[family], family=family))
     assert [p.outcome for p in batch.probes] == ["ok"] * 3, batch
-    assert [p.connection for p in batch.probes] == [1, 2, 3]
+    # On a busy machine one may be answered after the next.
+    assert [p.connection for p in sorted(batch.probes, key=lambda p: p.index)] == [1, 2, 3]
     for p in batch.probes:
         assert p.answer
         assert (p.answer.pod, p.answer.node, p.answer.token, p.answer.protocol) == ("web-1", "node-1", "t", protocol)

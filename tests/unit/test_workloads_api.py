@@ -14,15 +14,16 @@ import pytest
 import yaml
 
 from fixtures.api import PODS, SERVICES, Api, NotInTime, Refused
+from fixtures.clusters.fake import INFO
 from fixtures.errors import BrokenPromise, SuiteError
 from fixtures.history import History
 from fixtures.verdicts import NotObservable
 from fixtures.workloads.manifests import load, with_env, with_image
 from fixtures.workloads.namespaces import EXPIRES_ANNOTATION, RUN_ID_LABEL, Namespaces, going_with
 from fixtures.workloads.observer import observing
-from fixtures.workloads.services import Service, Services, ready_addresses
+from fixtures.workloads.services import Service, Services, on_first_free, ready_addresses
 from fixtures.workloads.vantages import listening_on
-from fixtures.workloads.web import Pod
+from fixtures.workloads.web import Pod, Shape, Web
 
 SEEN_WITHIN_S = 10
 Replies = list[tuple[str, int, Any]]
@@ -198,6 +199,33 @@ def test_a_taken_node_port_leads_to_the_next(api: Api, script: Script) -> None:
     script.replies = [(path, 422, taken)]
     with pytest.raises(NotObservable, match="31000 to 31002 are all taken"):
         Services(api, "n", History()).create_on_node_port("node-port", range(31000, 31003))
+
+
+def test_a_health_check_node_port_that_is_taken_is_a_failure_and_leads_to_the_next(api: Api, script: Script) -> None:
+    taken = {"message": "failed to allocate requested HealthCheck NodePort 30080: provided port is already allocated"}
+    changed = {"metadata": {"name": "s", "namespace": "n"}, "spec": {"healthCheckNodePort": 30081}}
+    path = "PATCH /api/v1/namespaces/n/services/s"
+    script.replies = [(path, 500, taken), (path, 200, changed), (path, 500, {"message": "out of order"})]
+    services = Services(api, "n", History())
+
+    def ask(number: int) -> Service:
+        return services.change(Service(changed), healthCheckNodePort=number)
+
+    assert on_first_free(range(30080, 30083), ask).health_check_node_port == 30081
+    with pytest.raises(SuiteError, match="out of order"):
+        on_first_free(range(30080, 30083), ask)
+
+
+def test_pods_can_be_kept_to_some_nodes(api: Api, script: Script) -> None:
+    path = "POST /apis/apps/v1/namespaces/n/deployments"
+    script.replies = [(path, 201, {"metadata": {"name": "web"}})]
+    for nodes in ((), ("a", "b")):
+        Web(api, INFO, "n", shape=Shape(nodes=nodes))
+    anywhere, there = (body["spec"]["template"]["spec"] for _, _, body in script.seen)
+    assert "affinity" not in anywhere
+    affinity = there["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    terms = [term["matchFields"] for term in affinity["nodeSelectorTerms"]]
+    assert terms == [[{"key": "metadata.name", "operator": "In", "values": [name]}] for name in ("a", "b")]
 
 
 def test_a_refusal_must_name_the_reason(api: Api, script: Script) -> None:
