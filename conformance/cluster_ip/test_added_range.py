@@ -45,11 +45,11 @@ def test_an_added_range_serves(
     cidr, address = RANGES[family]
     with disruptions.added_range(cidr, web.namespace) as name:
 
-        def must_be(what: str, *states: str | None, within_s: float = GONE_WITHIN_S) -> None:
+        def must_be(what: str, *states: str) -> None:
             def shown(items: list[Object]) -> bool:
-                return [ready_of(item) for item in items if item["metadata"]["name"] == name] == [*states]
+                return [ready_of(item) for item in items if item["metadata"]["name"] == name] == list(states)
 
-            must_come_about(api, SERVICE_CIDRS, None, shown, f"the ServiceCIDR {cidr} {what}", within_s=within_s)
+            must_come_about(api, SERVICE_CIDRS, None, shown, f"the ServiceCIDR {cidr} {what}", within_s=GONE_WITHIN_S)
 
         must_be("ready", "True")
         alone = {"ipFamilyPolicy": "SingleStack", "ipFamilies": [str(family)], "clusterIPs": [address]}

@@ -35,11 +35,12 @@ class Cluster:
 
     patch = request
 
-    def wait_until(self, *_: object, what: str, **__: object) -> None:
+    def wait_until(self, *_: object, what: str, **__: object) -> list[dict[str, Any]]:
         """The first wait, for a pod to be ready, ends; the next ones do not."""
         self.waits += 1
         if self.waits > 1:
             raise NotInTime(what)
+        return [{"metadata": {"uid": "u", **self.created[0]["metadata"]}, "spec": {}, "status": {}}]
 
 
 def test_without_limits_of_storage_nobody_is_evicted() -> None:
