@@ -371,16 +371,24 @@ def judge(cluster: ClusterInfo, services: Services, probing: Probing, history: H
 
 @pytest.fixture(scope="session")
 def directory(
-    api: Api, cluster: ClusterInfo, web: Web, web_pods: tuple[Pod, ...], pod_vantages: tuple[PodVantage, ...]
+    *,
+    api: Api,
+    cluster: ClusterInfo,
+    web: Web,
+    web_pods: tuple[Pod, ...],
+    pod_vantages: tuple[PodVantage, ...],
+    budgets: Budgets,
 ) -> Directory:
     """Services of each kind in front of the shared pods and two more, for the chapters about names and endpoints."""
-    return Maker(api, cluster, web, History()).make(web_pods, pod_vantages)
+    history = History()
+    slices = Slices(api, web.namespace, history, within_s=budgets.endpoint_slices_s)
+    return Maker(api, cluster, web, slices, history).make(web_pods, pod_vantages)
 
 
 @pytest.fixture
-def slices(api: Api, shared_namespace: str, history: History) -> Slices:
+def slices(api: Api, shared_namespace: str, history: History, budgets: Budgets) -> Slices:
     """Reads and makes EndpointSlices beside the shared ones, recorded."""
-    return Slices(api, shared_namespace, history)
+    return Slices(api, shared_namespace, history, within_s=budgets.endpoint_slices_s)
 
 
 @pytest.fixture(scope="session")

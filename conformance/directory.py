@@ -101,11 +101,11 @@ def cluster_dns(api: Api) -> str:
 class Maker:
     """Makes the directory's Services: all are asked for before any is waited for."""
 
-    def __init__(self, api: Api, cluster: ClusterInfo, web: Web, history: History) -> None:
-        """In the namespace of `web`."""
+    def __init__(self, api: Api, cluster: ClusterInfo, web: Web, slices: Slices, history: History) -> None:
+        """In the namespace of `web`, which `slices` are of too."""
         self.api, self.cluster, self.web, self.history = api, cluster, web, history
         self.services = Services(api, web.namespace, history)
-        self.slices = Slices(api, web.namespace, history)
+        self.slices = slices
 
     def make(self, pods: tuple[Pod, ...], vantages: tuple[PodVantage, ...]) -> Directory:
         """In front of these pods; the names that change are asked for before they do."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from conformance.directory import APP_PROTOCOL, MANUAL_PORTS, Asked
@@ -24,8 +22,6 @@ from fixtures.workloads.web import Pod
 pytestmark = pytest.mark.scenario("names")
 
 ZONE_LABEL = "topology.kubernetes.io/zone"
-SAID_WITHIN_S = 10.0
-"""A controller takes about a second; the rest is for a busy one."""
 MIRROR_PORT = {"name": "one", "port": 80, "protocol": "TCP"}
 
 
@@ -44,11 +40,6 @@ def expected(api: Api, pods: tuple[Pod, ...], family: IPFamily, *, ready: set[Po
         )
         for pod in pods
     )
-
-
-def must_say(asked: Asked, service: Service, what: str, holds: Callable[[list[Object]], bool]) -> None:
-    """The slices of a Service say something within SAID_WITHIN_S."""
-    asked.slices.must_become(service.name, what, holds, within_s=SAID_WITHIN_S)
 
 
 def led_to(slices: list[Object]) -> list[tuple[str, int, str]]:
@@ -75,9 +66,8 @@ def test_slices_say_where_a_pod_is(asked: Asked, api: Api, family: IPFamily, nam
     pods = directory.pods if name == "described" else directory.mixed
     ready = set(directory.pods) | {directory.mixed[0]}
     wanted = expected(api, pods, family, ready=ready, published=name == "all")
-    must_say(
-        asked,
-        directory.made[name],
+    asked.slices.must_become(
+        directory.made[name].name,
         f"{family} slices that say {wanted}",
         lambda slices: endpoints(of_family(slices, family)) == wanted,
     )
@@ -93,9 +83,8 @@ def test_slices_list_the_ports(asked: Asked, family: IPFamily) -> None:
     """Fault: `slices_damaged`."""
     described = asked.directory.made["described"]
     wanted = [("by-name", "TCP", 80, ""), ("number", "TCP", 8080, APP_PROTOCOL), ("udp", "UDP", 80, "")]
-    must_say(
-        asked,
-        described,
+    asked.slices.must_become(
+        described.name,
         f"{family} slices with the ports {wanted}",
         lambda slices: ports(of_family(slices, family)) == wanted,
     )
@@ -206,7 +195,7 @@ def _must_mirror(asked: Asked, mirrored: Service, ips: list[str]) -> None:
     def holds(slices: list[Object]) -> bool:
         return [e.addresses for e in endpoints(slices)] == wanted and ports(slices) == [("one", "TCP", 80, "")]
 
-    must_say(asked, mirrored, f"slices of exactly {', '.join(ips)} on port 80", holds)
+    asked.slices.must_become(mirrored.name, f"slices of exactly {', '.join(ips)} on port 80", holds)
 
 
 @requirement(
@@ -233,7 +222,7 @@ def test_all_subsets_are_mirrored(asked: Asked, judge: Judge) -> None:
     by_name = {name: {"name": name, "port": number, "protocol": "TCP"} for name, number, _ in wanted}
     subsets = [subset([ip for led_by, _, ip in wanted if led_by == name], port) for name, port in by_name.items()]
     asked.slices.make_endpoints(mirrored, *subsets)
-    must_say(asked, mirrored, f"slices of {wanted}", lambda slices: led_to(slices) == wanted)
+    asked.slices.must_become(mirrored.name, f"slices of {wanted}", lambda slices: led_to(slices) == wanted)
     for (_, port), some in behind.items():
         targets = [mirrored.by_address("http", port, family) for family in mirrored.cluster_ips]
         names = {pod.name for pod in some}
