@@ -35,6 +35,7 @@ from fixtures.workloads.namespaces import GONE_FROM_CLOUD_WITHIN_S, GONE_WITHIN_
 from fixtures.workloads.prepared import api_of
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.slices import Slices
+from fixtures.workloads.standing import Shared, Standing
 from fixtures.workloads.vantages import TalkingPod, start_node_vantages, start_talking_pod, start_vantages
 from fixtures.workloads.web import Pod, Web
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 STAGE_KEY = pytest.StashKey[tuple[Stage, dict[str, str]]]()
 """The stage of this process, and the last test of each act."""
+STANDING_KEY = pytest.StashKey[Standing]()
+"""The pods that tests of this process share."""
 NODE_PORTS = range(31000, 31020)
 """The diagram's node port, and what is tried when it is taken, as by another worker of the same run."""
 
@@ -171,6 +174,22 @@ def vnet(cluster: ClusterInfo) -> OutsideVantage:
 
 
 @pytest.fixture(scope="session")
+def standing(api: Api, request: pytest.FixtureRequest) -> Standing:
+    """The pods that tests share, looked after: whoever else takes one makes errors, and no failures."""
+    request.config.stash[STANDING_KEY] = made = Standing(api)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """What a test finds broken is broken only while the pods stand that it shares with others."""
+    if STANDING_KEY not in item.config.stash:
+        return (yield)
+    with item.config.stash[STANDING_KEY].under(getattr(item, "fixturenames", ())):
+        return (yield)
+
+
+@pytest.fixture(scope="session")
 def web(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
     """Three pods on port 80, shared: a test must leave them as they are."""
     return Web(api, cluster, shared_namespace)
@@ -191,13 +210,18 @@ def shared_services(api: Api, cluster: ClusterInfo, web: Web) -> dict[str, Servi
 
 @pytest.fixture(scope="session")
 def web_pods(
-    api: Api, web: Web, shared_services: dict[str, Service], first_seen: dict[tuple[str, ...], float]
+    api: Api,
+    web: Web,
+    shared_services: dict[str, Service],
+    first_seen: dict[tuple[str, ...], float],
+    standing: Standing,
 ) -> tuple[Pod, ...]:
     """The pods of `web`, all ready and behind the shared Services: one propagation budget serves all of them."""
     pods = web.wait_until_serving()
     services = Services(api, web.namespace, History(), first_seen)
     for service in shared_services.values():
         services.must_have_endpoints(service, pods)
+    standing.keep("web_pods", Shared(web.namespace, web.selector, pods))
     return pods
 
 

@@ -13,6 +13,7 @@ from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage
 from fixtures.workloads.events import Events
 from fixtures.workloads.services import Service, Services
+from fixtures.workloads.standing import Shared, Standing
 from fixtures.workloads.web import Pod, Shape, Web
 
 
@@ -30,13 +31,18 @@ def balanced_services(api: Api, cluster: ClusterInfo, two: Web) -> dict[str, Ser
 
 @pytest.fixture(scope="session")
 def two_pods(
-    api: Api, two: Web, balanced_services: dict[str, Service], first_seen: dict[tuple[str, ...], float]
+    api: Api,
+    two: Web,
+    balanced_services: dict[str, Service],
+    first_seen: dict[tuple[str, ...], float],
+    standing: Standing,
 ) -> tuple[Pod, ...]:
     """The pods, ready and behind the Services."""
     pods = two.wait_until_serving()
     services = Services(api, two.namespace, History(), first_seen)
     for name, service in balanced_services.items():
         services.must_have_endpoints(service, () if name == "empty" else pods)
+    standing.keep("two_pods", Shared(two.namespace, two.selector, pods))
     return pods
 
 

@@ -24,6 +24,7 @@ from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
 from fixtures.verdicts import NotObservable
 from fixtures.workloads.services import Service, Services
+from fixtures.workloads.standing import Shared, Standing
 from fixtures.workloads.web import Shape, Web
 
 
@@ -36,12 +37,15 @@ def policy_web(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
 
 
 @pytest.fixture(scope="session")
-def policies(api: Api, cluster: ClusterInfo, policy_web: Web, pod_vantages: tuple[PodVantage, ...]) -> Policies:
+def policies(
+    api: Api, cluster: ClusterInfo, policy_web: Web, pod_vantages: tuple[PodVantage, ...], standing: Standing
+) -> Policies:
     """The Services, made together and answering from the nodes with pods, if they ever do."""
     services = Services(api, policy_web.namespace, History())
     selector = policy_web.labels
     # After the pods, so that the Services have all of them from the first.
     pods = policy_web.wait_until_serving()
+    standing.keep("policies", Shared(policy_web.namespace, policy_web.selector, pods))
     made = {name: services.create(w.manifest, selector=selector, **w.spec) for name, w in POLICIES.items()}
     for service in made.values():
         services.must_have_endpoints(service, pods)

@@ -68,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
         )
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        if isinstance(reply, dict) and "retryAfterSeconds" in (reply.get("details") or {}):
+            self.send_header("Retry-After", str(reply["details"]["retryAfterSeconds"]))
         self.end_headers()
         self.wfile.write(text.encode())
 
@@ -126,6 +128,29 @@ def test_a_refusal_is_told_from_a_failing_server(api: Api, script: Script) -> No
     for name in "ab":
         with pytest.raises(SuiteError):
             api.get(SERVICES, name, "n")
+
+
+def test_what_a_busy_server_turned_away_is_sent_again_as_it_asks(api: Api, script: Script) -> None:
+    path = "/api/v1/namespaces/n/services"
+    busy = status(429, "TooManyRequests", "too many requests, please try again later") | {
+        "details": {"retryAfterSeconds": 0}
+    }
+    for method in ("POST", "GET"):
+        script.replies += [(f"{method} {path}", 429, busy)] * 3 + [(f"{method} {path}", 200, listed())]
+    assert api.create(SERVICES, {}, "n") == api.list_all(SERVICES, "n") == listed()
+    assert [method for method, _, _ in script.seen] == ["POST"] * 4 + ["GET"] * 4
+
+
+def test_a_server_that_turns_everything_away_is_an_error_and_no_refusal(api: Api, script: Script) -> None:
+    busy = status(429, "TooManyRequests", "later") | {"details": {"retryAfterSeconds": 0}}
+    script.replies = [("POST /api/v1/namespaces/n/services", 429, busy)]
+    with pytest.raises(SuiteError, match="POST /api/v1/namespaces/n/services: it was busy \\(429\\) 11 times"):
+        api.create(SERVICES, {}, "n")
+    assert len(script.seen) == 11
+    # Without Retry-After it is the answer: an eviction that a disruption budget forbids.
+    script.replies = [("POST /api/v1/namespaces/n/services", 429, status(429, "TooManyRequests", "the budget"))]
+    with pytest.raises(Refused, match="the budget"):
+        api.create(SERVICES, {}, "n")
 
 
 def test_nobody_there_is_an_error_of_ours(tmp_path: Path) -> None:
