@@ -13,6 +13,7 @@ from fixtures.clusters.local.cache import exclusive
 from fixtures.clusters.local.cluster import LocalCluster, attach
 from fixtures.clusters.local.paths import cache_dir
 from fixtures.clusters.local.preflight import check_root
+from tests.local.few_rights import Runner
 from tests.local.helpers import command, must_succeed
 from tests.local.leftovers import Host, changes_since, host_now, remains_of
 
@@ -71,3 +72,12 @@ def cluster(own_cache: Path, prefix: str) -> Iterator[LocalCluster]:
 def before() -> Host:
     """The machine as it is before the test."""
     return host_now()
+
+
+@pytest.fixture
+def runner(cluster: LocalCluster, tmp_path: Path) -> Iterator[Runner]:
+    """The service account of manifests/rbac/, with rights to read alone; everything that was applied goes again."""
+    made = Runner(cluster, tmp_path)
+    made.apply("base.yaml")
+    yield made
+    made.remove()

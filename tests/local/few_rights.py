@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,8 @@ class Runner:
 
     cluster: LocalCluster
     folder: Path
+    by: dict[str, str] = field(default_factory=dict)
+    """What else a kubeconfig says of the way to the API server."""
 
     def apply(self, manifest: str, *argv: str) -> None:
         """kubectl apply of manifests/rbac/MANIFEST."""
@@ -48,6 +50,7 @@ class Runner:
         reached = admin["clusters"][0]["cluster"] | {
             "server": f"https://{self.cluster.plan.control_plane()[0].ip}:6443"
         }
+        reached |= self.by
         config = {
             "clusters": [{"name": "local", "cluster": reached}],
             "users": [{"name": "runner", "user": {"token": token.strip()}}],
@@ -69,6 +72,11 @@ class Runner:
         argv = [sys.executable, "-m", "pytest", "conformance", "--cluster=kubeconfig", "--context=few"]
         argv += [f"--target-kubeconfig={self.kubeconfig()}", f"--image={images}", *arguments]
         return in_network_namespace(self.cluster.host("client").namespace, argv)
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it; its output is in the files `out` and `err`."""
+        with (self.folder / "out").open("w") as out, (self.folder / "err").open("w") as err:
+            return subprocess.Popen(self.command(*arguments), cwd=ROOT, stdout=out, stderr=err, text=True)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.clusters.rights import CLEARING, FACTORY, READER, WORKLOADS, Right, rights_of
 from tests.local.few_rights import ASKED_BY_ALL, Runner
 from tests.local.helpers import get, kubectl, must_succeed
@@ -26,15 +23,6 @@ TRIED = {
 """What is asked for without a right to it: Services of all namespaces, EndpointSlices of `default`, other verbs than
 GET by way of the API server, classes of Ingresses. What it is asked for is not observable then."""
 GIVEN = "given-to-the-suite"
-
-
-@pytest.fixture
-def runner(cluster: LocalCluster, tmp_path: Path) -> Iterator[Runner]:
-    """The service account, with rights to read alone; everything that was applied goes again."""
-    made = Runner(cluster, tmp_path)
-    made.apply("base.yaml")
-    yield made
-    made.remove()
 
 
 def unnamed(*roles: str) -> set[Right]:
