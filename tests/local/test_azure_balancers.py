@@ -35,7 +35,7 @@ LOCAL = '{"spec": {"externalTrafficPolicy": "Local"}}'
 SHARED_PROBE = {"protocol": "Http", "port": 10256, "request_path": "/healthz"}
 """kube-proxy's own (cloud-provider-azure docs, Shared health probe; AKS has its sidecar at 10356 in front of it)."""
 POOL_WITHIN_S = 30.0
-CYCLES = 4
+CYCLES = 2
 
 
 @pytest.fixture(scope="module")

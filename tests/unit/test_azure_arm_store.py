@@ -113,6 +113,8 @@ def test_an_outbound_rule_is_there_from_the_start(vm_type: str) -> None:
     assert public["properties"]["ipConfiguration"] == {"id": balancer["frontendIPConfigurations"][0]["id"]}
     assert arm.get(CLUSTER)["properties"]["networkProfile"]["outboundType"] == "loadBalancer"
     assert plan_of(arm.arm.store).rules == ()
+    interfaces = arm.arm.store.links().configurations.values()
+    assert {one.address for one in interfaces} == {str(ip) for node in topology().nodes for ip in node.addresses}
     # The next address is another one.
     arm("PUT", f"{NETWORK}/publicIPAddresses/web", public_address())
     second = arm.get(f"{NETWORK}/publicIPAddresses/web")["properties"]["ipAddress"]

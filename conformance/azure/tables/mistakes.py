@@ -139,7 +139,7 @@ RULES_OF_AN_INTERFACE = 300
 subscription limits: Load Balancer)."""
 TOO_MANY_RULES = Mistake(
     "rules of a network interface",
-    (f"more than {RULES_OF_AN_INTERFACE}",),
+    (f" {RULES_OF_AN_INTERFACE} ",),
     # Without node ports, of which it would take a tenth of what there are.
     spec={**NO_NODE_PORTS, **LOCAL, "ports": [tcp(port) for port in range(1, RULES_OF_AN_INTERFACE + 2)]},
     cured={"ports": [tcp(80)]},
