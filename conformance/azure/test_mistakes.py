@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.azure.settings import ARM, PREFIX
-from conformance.azure.tables.mistakes import MISTAKES, WITHOUT_NODE_PORTS, Mistake
+from conformance.azure.tables.mistakes import MISTAKES, TOO_MANY_RULES, WITHOUT_NODE_PORTS, Mistake
 from fixtures.azure.reading import Reading
 from fixtures.checks.azure_events import names_the_cause
 from fixtures.checks.holding import must_hold
@@ -83,3 +83,20 @@ def test_a_port_is_given_once(balanced: Balanced, history: History) -> None:
 def test_without_node_ports_a_way_is_needed(balanced: Balanced, history: History, mistake: Mistake) -> None:
     """Fault: `settings_forgotten`."""
     must_be_named_and_cured(balanced, history, mistake)
+
+
+@requirement(
+    "azure.too_many_rules_are_named",
+    promise="A Service that asks for more rules than a node's network interface may have gets a warning that names the "
+    "limit; with fewer it has its address.",
+    source="Azure subscription limits: Load Balancer, rules per network interface; AKS issue 3186, azure-docs issue "
+    "47423, acs-engine issue 916",
+    level=MUST,
+    features=ARM,
+)
+def test_too_many_rules_are_named(balanced: Balanced, history: History) -> None:
+    """Fault: `settings_forgotten`."""
+    # With it the nodes are in the backend pool: the load balancer is refused as a whole, and nobody else's has to wait.
+    first = balanced.must_be_ensured(balanced.create(Mistake("", ()).asked, {}))
+    must_be_named_and_cured(balanced, history, TOO_MANY_RULES)
+    balanced.delete(first)

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conformance.azure.lost_nodes import noted
 from conformance.azure.settings import ARM, INTERNAL, PREFIX
+from conformance.lifecycle.judging import judges
+from conformance.lifecycle.test_nodes import FAILURE, last_node
 from fixtures.azure.reading import Reading
 from fixtures.checks.azure_configuration import pools_hold, rows_are, unchanged
 from fixtures.checks.holding import must_hold
+from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo
+from fixtures.errors import SuiteError
 from fixtures.faults.disruptions import Disruptions
 from fixtures.history import History
 from fixtures.requirements import MUST, requirement
+from fixtures.scenarios.stage import Stage
 from fixtures.workloads.balanced import ENSURED, UPDATED, Balanced
 
 if TYPE_CHECKING:
@@ -71,3 +77,28 @@ def test_a_restart_of_the_controller_changes_nothing(
     disruptions.restart_cloud_controller()
     balanced.must_say(services, ENSURED, since)
     must_hold(history, unchanged("etags", before.etags, azure.inventory().etags))
+
+
+@requirement(
+    "azure.a_lost_node_stays_in_the_pool",
+    promise="A node that is not Ready stays in the backend pool, also when its Service is dealt with anew; the health "
+    "probe takes it out, and no other.",
+    source="k8s.io/cloud-provider: service controller, stableNodeSetPredicates; KEP-3458; cloud-provider-azure issue "
+    "7509, k/k#109180",
+    level=MUST,
+    features=(*ARM, "node_failure"),
+)
+@judges(FAILURE)
+@pytest.mark.disruptive(order=1)
+def test_a_lost_node_stays_in_the_pool(stage: Stage) -> None:
+    """Fault: `path_closed_at_loss`, with which lost nodes are excluded from load balancers as well."""
+    take = stage.take(FAILURE)
+    held, up, not_ready = noted(take)
+    lost, nodes = last_node(stage.cluster), {node.name for node in stage.cluster.nodes}
+    if lost not in not_ready:
+        raise SuiteError(f"{lost} has no power and is Ready nevertheless")
+    must_hold(
+        take.history,
+        pools_hold(held, nodes),
+        equal("the nodes whose health probes succeed", sorted(nodes - {lost}), up),
+    )

@@ -2,14 +2,17 @@
 
 import pytest
 
+from conformance.azure.lost_nodes import look_again
 from conformance.lifecycle.judging import for_each_request_way, judges, must_have_been_left, must_have_lost_at_most
+from fixtures.budgets import Budgets
 from fixtures.clusters import ClusterInfo
 from fixtures.requirements import MUST, requirement
-from fixtures.scenarios.scenario import Scenario, graceful
+from fixtures.scenarios.scenario import Scenario
 from fixtures.scenarios.scene import QUIET_S, Scene
 from fixtures.scenarios.stage import Stage
 from fixtures.scenarios.ways import Way
 from fixtures.verdicts import NotObservable
+from fixtures.workloads.web import Shape
 
 pytestmark = [pytest.mark.long, pytest.mark.disruptive]
 
@@ -23,7 +26,13 @@ def drain_a_node(scene: Scene) -> None:
         scene.keep("after", *scene.web.wait_until_serving(other_than=evicted))
 
 
-DRAIN = Scenario("node drain", drain_a_node, graceful)
+def draining(budgets: Budgets) -> Shape:
+    """Pods that serve on until the load balancer, too, has found that their node has no ready pod left."""
+    return Shape(drain_s=max(budgets.endpoint_removal_s, budgets.load_balancer_health_s))
+
+
+# For a load balancer the policy Local is the harder one: who comes by the node finds only the pod that ends.
+DRAIN = Scenario("node drain", drain_a_node, draining, policy="Local")
 
 
 @requirement(
@@ -54,6 +63,7 @@ def fail_the_last_node(scene: Scene) -> None:
     with scene.disruptions.failed_node(node):
         scene.wait_until_quiet(grace_period_s + scene.budgets.node_failure_margin_s + QUIET_S)
         scene.mark_quiet("avoided")
+        look_again(scene)
     scene.keep("after", *scene.web.wait_until_serving())
 
 

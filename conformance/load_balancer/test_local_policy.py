@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conformance.lifecycle.judging import judges, must_have_lost_at_most
+from conformance.lifecycle.test_nodes import DRAIN
 from fixtures.budgets import Budgets
 from fixtures.checks.holding import must_hold
 from fixtures.checks.outage import outage
@@ -58,6 +59,22 @@ LOCAL_ROLLOUT = Scenario("local rollout", replace_all_and_leave_a_node, draining
 def test_pods_that_drain_for_long_enough(stage: Stage, way: Way) -> None:
     """Fault: `path_flaps`."""
     must_have_lost_at_most(stage.take(LOCAL_ROLLOUT), way, stage.budgets.graceful_outage_s)
+
+
+@requirement(
+    "load_balancer.local_policy_loses_nothing_when_a_node_is_drained",
+    promise="With the policy Local a node may be drained under load: when its pods drain for long enough no request is "
+    "lost.",
+    source="KEP-1669; Kubernetes issues 73188 and 85643; kubernetes.io: Safely Drain a Node",
+    level=MUST,
+    features=("load_balancer", "outside", "node_drain"),
+)
+@judges(DRAIN)
+@pytest.mark.disruptive
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_node_is_drained(stage: Stage, way: Way) -> None:
+    """Fault: `path_flaps`."""
+    must_have_lost_at_most(stage.take(DRAIN), way, stage.budgets.graceful_outage_s)
 
 
 def to_none_and_back(scene: Scene) -> None:

@@ -146,6 +146,8 @@ def test_all_begins_again(client: Client) -> None:
     client.arm("PUT", f"{NETWORK}/loadBalancers/kubernetes", load_balancer())
     assert client.arm("GET", f"/subscriptions/{SUBSCRIPTION}/resources")[1] != before
     assert client("POST", "/_emulation/begin-again")[0] == 204
+    assert client("POST", "/_emulation/begin-again?outbound=none")[0] == 204
+    assert client("POST", "/_emulation/begin-again?outbound=some")[0] == 400
     assert client.arm("GET", f"/subscriptions/{SUBSCRIPTION}/resources")[1] == before
     assert client("GET", "/_emulation/plan")[1]["rules"] == []
 

@@ -6,7 +6,17 @@ import pytest
 
 from fixtures.azure.arm.errors import ArmError
 from fixtures.azure.arm.planning import plan_of
-from tests.unit.azure_arm import COMPUTE, NETWORK, SCALE_SET, Caller, caller, load_balancer, public_address
+from tests.unit.azure_arm import (
+    CLUSTER,
+    COMPUTE,
+    NETWORK,
+    SCALE_SET,
+    Caller,
+    caller,
+    load_balancer,
+    public_address,
+    topology,
+)
 
 
 @pytest.fixture
@@ -90,3 +100,22 @@ def test_a_public_address_that_was_given_back_comes_last_again(arm: Caller) -> N
         arm("PUT", f"{NETWORK}/publicIPAddresses/more-{number}", public_address())
     arm("PUT", f"{NETWORK}/publicIPAddresses/e", public_address())
     assert arm.get(f"{NETWORK}/publicIPAddresses/e")["properties"]["ipAddress"] == "203.0.113.2"
+
+
+@pytest.mark.parametrize("vm_type", ["vmss", "standard"])
+def test_an_outbound_rule_is_there_from_the_start(vm_type: str) -> None:
+    arm = caller(outbound_rule=True, vm_type=vm_type)
+    balancer = arm.get(f"{NETWORK}/loadBalancers/kubernetes")["properties"]
+    (rule,), (pool,) = balancer["outboundRules"], balancer["backendAddressPools"]
+    assert (rule["name"], pool["name"]) == ("aksOutboundRule", "aksOutboundBackendPool")
+    assert len(pool["properties"]["backendIPConfigurations"]) == len(topology().nodes)
+    (public,) = arm.get(f"{NETWORK}/publicIPAddresses")["value"]
+    assert public["properties"]["ipConfiguration"] == {"id": balancer["frontendIPConfigurations"][0]["id"]}
+    assert arm.get(CLUSTER)["properties"]["networkProfile"]["outboundType"] == "loadBalancer"
+    assert plan_of(arm.arm.store).rules == ()
+    interfaces = arm.arm.store.links().configurations.values()
+    assert {one.address for one in interfaces} == {str(ip) for node in topology().nodes for ip in node.addresses}
+    # The next address is another one.
+    arm("PUT", f"{NETWORK}/publicIPAddresses/web", public_address())
+    second = arm.get(f"{NETWORK}/publicIPAddresses/web")["properties"]["ipAddress"]
+    assert [public["properties"]["ipAddress"], second] == ["203.0.113.1", "203.0.113.2"]

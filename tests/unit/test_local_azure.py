@@ -52,3 +52,21 @@ def test_zones_are_taken_in_turn() -> None:
     labels = azure.node_labels("MC_a_b_eastus")
     assert azure.zone_label(2) == {"topology.kubernetes.io/zone": "eastus-2"}
     assert labels["kubernetes.azure.com/cluster"] == "MC_a_b_eastus"
+
+
+def test_one_load_balancer_needs_no_configuration() -> None:
+    assert azure.placement(1, shared_probe=False) == {}
+    assert azure.placement(1, shared_probe=True) == {"clusterServiceLoadBalancerHealthProbeMode": "shared"}
+
+
+def test_of_several_load_balancers_each_but_the_first_has_the_nodes_of_a_zone() -> None:
+    configured = azure.placement(3, shared_probe=False)["multipleStandardLoadBalancerConfigurations"]
+    assert isinstance(configured, list)
+    assert [one["name"] for one in configured] == ["kubernetes", "kubernetes-2", "kubernetes-3"]
+    assert [one.get("nodeSelector", {}).get("matchLabels") for one in configured] == [
+        None,
+        azure.zone_label(2),
+        azure.zone_label(3),
+    ]
+    # cloud-provider-azure, azure.go: checkEnableMultipleStandardLoadBalancers wants one for each, all different.
+    assert len({one["primaryVMSet"] for one in configured} | {topology().scale_set}) == 4

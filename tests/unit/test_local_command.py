@@ -76,6 +76,11 @@ def running(name: str, block: int = 0) -> None:
         (["up", "--address-block", "64"], "--address-block: found 64; allowed is 0 to 63"),
         (["up", "--api-port", "65536"], "--api-port: found 65536; allowed is 0 (any free port) to 65535"),
         (["up", "--api-port", "-1"], "--api-port: found -1; allowed is 0"),
+        (["up", "--azure-load-balancers", "4"], "--azure-load-balancers: found 4; allowed is 1 to 3"),
+        (
+            ["up", "--azure-load-balancers", "2"],
+            "--azure-backend-pool: found nodeIPConfiguration; allowed is nodeIP, which several load balancers need",
+        ),
         (["down", "--name", "../x"], "--name: found '../x'; allowed are"),
         (["down"], "--name: there is no cluster 'local'; there are none"),
         (["status", "--name", "x"], "--name: there is no cluster 'x'; there are none"),

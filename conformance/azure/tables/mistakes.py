@@ -133,3 +133,14 @@ WITHOUT_NODE_PORTS = (
         cured={"allocateLoadBalancerNodePorts": True, "ports": [tcp(80)]},
     ),
 )
+
+RULES_OF_AN_INTERFACE = 300
+"""Load-balancing rules of all load balancers together that one network interface, and so a node, may have (Azure
+subscription limits: Load Balancer)."""
+TOO_MANY_RULES = Mistake(
+    "rules of a network interface",
+    (f" {RULES_OF_AN_INTERFACE} ",),
+    # Without node ports, of which it would take a tenth of what there are.
+    spec={**NO_NODE_PORTS, **LOCAL, "ports": [tcp(port) for port in range(1, RULES_OF_AN_INTERFACE + 2)]},
+    cured={"ports": [tcp(80)]},
+)
