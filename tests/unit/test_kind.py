@@ -16,7 +16,7 @@ from fixtures.clusters import Disruption, IPFamily
 from fixtures.clusters.kind import journal, load_balancer, programs
 from fixtures.clusters.kind.settings import NODE_IMAGE, KindSettings
 from fixtures.errors import SuiteError, UsageError
-from tests.unit.kind_fakes import Engine, engine_in
+from tests.unit.kind_fakes import NO_AZURE, Engine, engine_in
 from tests.unit.kube_api import KubeApi, kube_api, node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +55,7 @@ def test_a_fresh_cluster_is_made_and_goes_with_the_run(engine: Engine, tmp_path:
     assert [found.name for found in info.nodes] == ["node-1", "node-2", "node-3"]
     assert info.families == (IPFamily.IPV4, IPFamily.IPV6)
     assert (info.outside, info.vnet, info.load_balancer) == ((), None, None)
-    assert info.no_load_balancer_because == "cloud-provider-kind is not on PATH"
+    assert info.no_load_balancer_because == f"{NO_AZURE}; cloud-provider-kind is not on PATH"
     assert info.disruptions == {Disruption.NODE_DRAIN, Disruption.DNS_RESTART}
     assert oct(info.kubeconfig.parent.stat().st_mode & 0o777) == "0o700"
     cluster.collect_logs(tmp_path / "logs")
@@ -67,8 +67,8 @@ def test_a_fresh_cluster_is_made_and_goes_with_the_run(engine: Engine, tmp_path:
 
 
 def test_a_cluster_has_one_control_plane_and_three_workers() -> None:
-    config = KindSettings(proxy_mode="nftables").config
-    assert [item["role"] for item in config["nodes"]] == ["control-plane", "worker", "worker", "worker"]
+    config = KindSettings(proxy_mode="nftables").config("dev", azure=False)
+    assert config["nodes"] == [{"role": role} for role in ("control-plane", "worker", "worker", "worker")]
     assert config["networking"] == {"kubeProxyMode": "nftables"}
     assert yaml.safe_load(yaml.safe_dump(config)) == config
 
@@ -159,7 +159,7 @@ def test_a_cluster_without_cloud_provider_kind_says_why(engine: Engine, script: 
 def test_no_load_balancers_in_a_cluster_that_is_there(engine: Engine) -> None:
     engine.put("clusters", "dev\n")
     engine.program(load_balancer.PROGRAM, "#!/bin/sh\nexec sleep 60\n")
-    assert "is started for fresh clusters only" in engine.open("dev").info.without_load_balancers
+    assert "are started for fresh clusters only" in engine.open("dev").info.without_load_balancers
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,8 @@ def test_no_load_balancers_in_a_cluster_that_is_there(engine: Engine) -> None:
         ("", "dev", {}, ("--cluster-name", "no kind cluster 'dev'", "none at all")),
         ("", "../x", {}, ("--cluster-name", "'../x'", "allowed is")),
         ("", "dev", {"--kind-image": "x:1"}, ("--kind-image", "--cluster-name=dev", "allowed for a fresh one")),
+        ("", "dev", {"--azure": "off"}, ("--azure", "--cluster-name=dev", "allowed for a fresh one")),
+        ("", None, {"--azure": "emulated"}, ("--azure", "found emulated", NO_AZURE, "allowed is off")),
         ("", "dev", {"--kind-proxy-mode": "nftables"}, ("--kind-proxy-mode", "allowed for a fresh one")),
         ("", "dev", {"--allow-disruption": "node_failure"}, ("--allow-disruption", "'node_failure'", "node_drain")),
     ],
