@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fixtures.azure.topology import AzureNode
+from fixtures.azure.topology import AzureNode, first_frontend
 from fixtures.clusters.emulated_azure import topology_around
 from fixtures.clusters.kind import azure
 from fixtures.clusters.kind.settings import KindSettings
@@ -47,6 +47,9 @@ def test_azure_holds_the_clusters_nodes_in_one_family() -> None:
     ranges = [*of.virtual_network_ranges, *of.public_ranges, *of.connected_ranges]
     assert {network.version for network in ranges} == {4}
     assert of.subnet_ranges == (NETWORK,)
+    # The others are smaller than the part of the nodes' subnet that is for containers.
+    assert [first_frontend(subnet, of.first_free_host) for (subnet,) in of.other_subnets.values()] == [4, 4]
+    assert first_frontend(NETWORK, of.first_free_host) == of.first_free_host
     for index, network in enumerate(ranges):
         assert not any(network.overlaps(other) for other in ranges[index + 1 :])
 
