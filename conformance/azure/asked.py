@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from conformance.azure.settings import Setting
@@ -10,8 +10,10 @@ from fixtures.azure.reading import Reading
 from fixtures.checks.azure_configuration import nothing_left
 from fixtures.checks.azure_holding import Holding
 from fixtures.checks.holding import must_hold
+from fixtures.clusters import IPFamily
 from fixtures.errors import BrokenPromise
 from fixtures.history import History, Observation
+from fixtures.verdicts import Unsupported
 from fixtures.workloads.balanced import Balanced, Exposed
 
 
@@ -39,17 +41,25 @@ class Made:
 class Asked:
     """A Service for each of some settings. What is done to one is done to all, and read once."""
 
-    def __init__(self, balanced: Balanced, reading: Reading, settings: Sequence[Setting]) -> None:
-        """Nothing is made yet."""
+    def __init__(
+        self, balanced: Balanced, reading: Reading, settings: Sequence[Setting], families: Collection[IPFamily]
+    ) -> None:
+        """Nothing is made yet; Services can have these families."""
         self._balanced = balanced
         self._reading = reading
-        self._settings = {setting.name: setting for setting in settings}
+        self._settings = {setting.name: setting for setting in settings if setting.families <= set(families)}
         self._made: dict[str, Made] = {}
         self._changed: dict[str, Made] = {}
         self._deleted: dict[str, Made] = {}
 
     def made(self, setting: Setting, history: History) -> Made:
-        """The Service of a setting as it was made; raises BrokenPromise when that was not in time."""
+        """The Service of a setting as it was made; raises BrokenPromise when that was not in time.
+
+        Raises:
+            Unsupported: Services of this cluster cannot have its families.
+        """
+        if setting.name not in self._settings:
+            raise Unsupported(f"the cluster does not offer {' and '.join(sorted(setting.families))} for one Service")
         if not self._made:
             services = {name: self._create(setting) for name, setting in self._settings.items()}
             self._made = self._dealt_with(services)

@@ -65,10 +65,18 @@ def azure_namespace(namespaces: Namespaces) -> str:
 
 
 @pytest.fixture(scope="session")
-def asked(api: Api, azure_namespace: str, reading: Reading, patience_s: float, request: pytest.FixtureRequest) -> Asked:
+def asked(
+    *,
+    api: Api,
+    cluster: ClusterInfo,
+    azure_namespace: str,
+    reading: Reading,
+    patience_s: float,
+    request: pytest.FixtureRequest,
+) -> Asked:
     """A Service for each setting of this run."""
     balanced = Balanced(api, azure_namespace, History(), patience_s=patience_s)
-    return Asked(balanced, reading, settings_of(request.session.items))
+    return Asked(balanced, reading, settings_of(request.session.items), cluster.families)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from fixtures.checks.azure_configuration import probes_are_used, rows_are, rules_are, security_rules_are
 from fixtures.checks.azure_expected import expected_all_ports_rule, expected_rules, resolved
 from fixtures.checks.azure_holding import Holding, Row
+from fixtures.clusters import IPFamily
 from fixtures.history import Finding
 from fixtures.workloads.balanced import Exposed
 
@@ -68,6 +69,11 @@ class Setting:
         """With their prefix, and the one of internal load balancers."""
         wanted = {**({} if self.public else INTERNAL), **self.annotations}
         return {f"{PREFIX}{name}": value for name, value in wanted.items()}
+
+    @property
+    def families(self) -> frozenset[IPFamily]:
+        """What the cluster's Services must be able to have for it; none: any will do."""
+        return frozenset(IPFamily) if self.spec.get("ipFamilyPolicy") == "RequireDualStack" else frozenset()
 
     def findings(self, service: Exposed, held: Holding) -> list[Finding]:
         """What is to be judged of what Azure holds for a Service that was made so."""

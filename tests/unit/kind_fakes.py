@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from fixtures.clusters.kind import azure
 from fixtures.clusters.kind.cluster import KindRun
 from fixtures.clusters.registry import open_cluster
 from tests.unit.kube_api import KubeApi
@@ -100,14 +101,18 @@ class Engine:
         return path
 
 
+NO_AZURE = "emulated Azure needs root to make namespaces, found user id 1000; use sudo"
+
+
 def engine_in(folder: Path, monkeypatch: pytest.MonkeyPatch, api: KubeApi) -> Engine:
-    """Put the stand-ins in place, and the cache into a folder of the test's own."""
+    """Put the stand-ins in place, and the cache into a folder of the test's own; emulated Azure cannot be had."""
     engine = Engine(folder / "engine")
     engine.folder.mkdir()
     engine.put("clusters")
     engine.put("kubeconfig", api.kubeconfig())
     engine.program("kind", _KIND)
     engine.program("docker", _DOCKER)
+    monkeypatch.setattr(azure, "not_here_because", lambda _progress: NO_AZURE)
     module = ModuleType("pytest_kind.cluster")
     module.KindCluster = KindCluster  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pytest_kind", ModuleType("pytest_kind"))

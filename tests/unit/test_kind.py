@@ -7,16 +7,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 import yaml
 
-from fixtures.clusters import Disruption, IPFamily
-from fixtures.clusters.kind import journal, load_balancer, programs
+from fixtures.clusters import ArmAccess, Disruption, IPFamily
+from fixtures.clusters.kind import azure, journal, load_balancer, programs
 from fixtures.clusters.kind.settings import NODE_IMAGE, KindSettings
 from fixtures.errors import SuiteError, UsageError
-from tests.unit.kind_fakes import Engine, engine_in
+from tests.unit.kind_fakes import NO_AZURE, Engine, engine_in
 from tests.unit.kube_api import KubeApi, kube_api, node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ def test_a_fresh_cluster_is_made_and_goes_with_the_run(engine: Engine, tmp_path:
     assert [found.name for found in info.nodes] == ["node-1", "node-2", "node-3"]
     assert info.families == (IPFamily.IPV4, IPFamily.IPV6)
     assert (info.outside, info.vnet, info.load_balancer) == ((), None, None)
-    assert info.no_load_balancer_because == "cloud-provider-kind is not on PATH"
+    assert info.no_load_balancer_because == f"{NO_AZURE}; cloud-provider-kind is not on PATH"
     assert info.disruptions == {Disruption.NODE_DRAIN, Disruption.DNS_RESTART}
     assert oct(info.kubeconfig.parent.stat().st_mode & 0o777) == "0o700"
     cluster.collect_logs(tmp_path / "logs")
@@ -66,9 +67,64 @@ def test_a_fresh_cluster_is_made_and_goes_with_the_run(engine: Engine, tmp_path:
     assert (engine.clusters, remains(tmp_path)) == ([], [])
 
 
+class AzureBeside:
+    """Stands in for emulated Azure, which takes root and an engine."""
+
+    access = ArmAccess(
+        endpoint="http://127.0.0.1:1",
+        emulated=True,
+        subscription="s",
+        location="eastus",
+        cluster_resource_group="g",
+        cluster_name="c",
+        node_resource_group="n",
+    )
+
+    def __init__(self, name: str, _folder: Path, plan: azure.SegmentPlan) -> None:
+        """It knows where it would be."""
+        self.name, self.plan = name, plan
+
+    def start(self, segment: azure.Segment, kubeconfig: Path, kubernetes_version: str) -> None:
+        """Nothing."""
+        assert (segment.network, kubernetes_version) == (self.plan.segment, "1.36.3")
+        assert kubeconfig.exists()
+
+    def client(self, name: str) -> tuple[str, ...]:
+        """Where its clients would be."""
+        return ("at", name)
+
+
+def test_emulated_azure_is_beside_a_fresh_cluster(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(azure, "not_here_because", lambda _progress: "")
+    monkeypatch.setattr(azure, "find_segment", lambda _environment: azure.Segment("br-1", IPv4Network("172.18.0.0/16")))
+    monkeypatch.setattr(azure, "KindAzure", AzureBeside)
+    monkeypatch.setattr(azure, "end", ended.append)
+    cluster = engine.open()
+    info = cluster.info
+    assert (info.outside, info.vnet, info.load_balancer) == (("at", "client"), ("at", "vnet"), "emulated Azure")
+    assert info.arm == AzureBeside.access
+    assert {Disruption.NODE_EXCLUSION, Disruption.CLOUD_CONTROLLER_RESTART} < info.disruptions
+    config = yaml.safe_load((info.kubeconfig.parent / "config.yaml").read_text())
+    assert all("kubeadmConfigPatches" in item for item in config["nodes"])
+    cluster.close()
+    assert ended == [info.name]
+
+
+def test_emulated_azure_out_of_reach_says_why(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure, "not_here_because", lambda _progress: "")
+    monkeypatch.setattr(azure, "find_segment", lambda _environment: "no bridge here")
+    cluster = engine.open()
+    assert cluster.info.no_load_balancer_because == "no bridge here; cloud-provider-kind is not on PATH"
+    cluster.close()
+    with pytest.raises(SuiteError, match=r"^--azure=emulated: no bridge here$"):
+        engine.open(flags={"--azure": "emulated"})
+    assert engine.clusters == []
+
+
 def test_a_cluster_has_one_control_plane_and_three_workers() -> None:
-    config = KindSettings(proxy_mode="nftables").config
-    assert [item["role"] for item in config["nodes"]] == ["control-plane", "worker", "worker", "worker"]
+    config = KindSettings(proxy_mode="nftables").config("dev", azure=False)
+    assert config["nodes"] == [{"role": role} for role in ("control-plane", "worker", "worker", "worker")]
     assert config["networking"] == {"kubeProxyMode": "nftables"}
     assert yaml.safe_load(yaml.safe_dump(config)) == config
 
@@ -120,6 +176,19 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert any("of a run that was killed" in line for line in engine.said)
 
 
+def test_clusters_that_run_at_once_have_different_parts_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first, second = journal.Claim.new(), journal.Claim.new()
+    assert (first.block, second.block) == (0, 1)
+    first.release(kept=True)
+    third = journal.Claim.new()
+    assert third.block == 0, "nothing is beside a cluster that was kept"
+    for claim in (second, third):
+        claim.release(kept=False)
+
+
 def test_what_is_left_on_another_engine_waits_for_it(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +228,7 @@ def test_a_cluster_without_cloud_provider_kind_says_why(engine: Engine, script: 
 def test_no_load_balancers_in_a_cluster_that_is_there(engine: Engine) -> None:
     engine.put("clusters", "dev\n")
     engine.program(load_balancer.PROGRAM, "#!/bin/sh\nexec sleep 60\n")
-    assert "is started for fresh clusters only" in engine.open("dev").info.without_load_balancers
+    assert "are started for fresh clusters only" in engine.open("dev").info.without_load_balancers
 
 
 @pytest.mark.parametrize(
@@ -179,6 +248,8 @@ def test_no_load_balancers_in_a_cluster_that_is_there(engine: Engine) -> None:
         ("", "dev", {}, ("--cluster-name", "no kind cluster 'dev'", "none at all")),
         ("", "../x", {}, ("--cluster-name", "'../x'", "allowed is")),
         ("", "dev", {"--kind-image": "x:1"}, ("--kind-image", "--cluster-name=dev", "allowed for a fresh one")),
+        ("", "dev", {"--azure": "off"}, ("--azure", "--cluster-name=dev", "allowed for a fresh one")),
+        ("", None, {"--azure": "emulated"}, ("--azure", "found emulated", NO_AZURE, "allowed is off")),
         ("", "dev", {"--kind-proxy-mode": "nftables"}, ("--kind-proxy-mode", "allowed for a fresh one")),
         ("", "dev", {"--allow-disruption": "node_failure"}, ("--allow-disruption", "'node_failure'", "node_drain")),
     ],
