@@ -1,1 +1,1 @@
-"""Promises of Ingress, another way in: of its API; what answers behind it is a controller's own matter."""
+"""Promises of Ingress, another way in: of its API, and of the controller behind it, if there is one."""

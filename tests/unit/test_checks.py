@@ -13,7 +13,7 @@ from fixtures.checks.answered import answered_only_by
 from fixtures.checks.connection import connected
 from fixtures.checks.finding import finding
 from fixtures.checks.holding import must_hold
-from fixtures.checks.isolation import isolated
+from fixtures.checks.isolation import OTHER_QUESTION, isolated, turned_away
 from fixtures.checks.names import does_not_exist, resolves_to
 from fixtures.checks.reachability import connections_to_see_all, reachability
 from fixtures.checks.refusal import refused
@@ -135,6 +135,15 @@ def test_silence_without_a_control_is_no_proof(control: list[ProbeBatch]) -> Non
     found = isolated([batch([probe("timeout")])], control=control)
     assert found.verdict is Verdict.ERROR
     assert "proves nothing" in found.sentence
+
+
+def test_who_is_turned_away_is_answered_by_no_pod() -> None:
+    others = [probe("wrong_answer", detail="not one of our backends: 404"), probe("timeout"), probe("closed")]
+    assert turned_away([batch(others)], control=[batch(good())]).verdict is Verdict.PASS
+    assert turned_away([batch(others)], control=[]).verdict is Verdict.ERROR
+    for ours in (probe("ok", "web-a"), probe("wrong_answer", detail=OTHER_QUESTION)):
+        found = turned_away([batch([*others, ours])], control=[batch(good())])
+        assert (found.verdict, found.sentence) == (Verdict.FAIL, "1 of 4 probes were answered")
 
 
 def test_names_resolve_to_exactly_the_addresses() -> None:

@@ -165,6 +165,7 @@ def test_a_missing_feature_is_decided_before_the_test_runs(frame: Frame) -> None
 
 FEATURES = [
     ("load_balancer", {"no_load_balancer_because": "--azure=off"}, Unsupported, "no load balancers: --azure=off"),
+    ("ingress", {"no_ingress_because": "--ingress=off"}, Unsupported, "has no Ingress controller: --ingress=off"),
     ("load_balancer", {}, Unsupported, "the cluster fake-1 offers no load balancers"),
     ("load_balancer", {"load_balancer": "Azure"}, None, ""),
     ("arm", {}, NotObservable, "has no Azure resources that can be read"),

@@ -97,6 +97,36 @@ def test_everything_is_found_out_and_nothing_is_made(target: Target) -> None:
     assert not info.kubeconfig.exists()
 
 
+def classed(name: str, controller: str = "a.test/controller", *, default: str = "") -> Config:
+    """An IngressClass; `default` is what its annotation says."""
+    annotations = {"annotations": {"ingressclass.kubernetes.io/is-default-class": default}} if default else {}
+    return {"metadata": {"name": name, **annotations}, "spec": {"controller": controller}}
+
+
+@pytest.mark.parametrize(
+    ("classes", "stated", "found", "how"),
+    [
+        ([classed("a")], {}, "a", "a (the only class, of a.test/controller)"),
+        ([classed("a"), classed("b", default="true")], {}, "b", "b (the default class, of a.test/controller)"),
+        ([classed("a"), classed("b")], {"ingress_class": "b"}, "b", "b (--ingress-class)"),
+        ([classed("a"), classed("b")], {}, None, "unsupported (of the classes a, b none is the default; "),
+        ([classed("a")], {"ingress_class": "none"}, None, "unsupported (--ingress-class none)"),
+        ([classed("t", "conformance.example/nobody")], {}, None, "unsupported (there is no IngressClass)"),
+        (None, {}, None, "unsupported (IngressClasses cannot be listed (404 NotFound"),
+    ],
+)
+def test_the_class_of_ingresses_is_found_out_or_stated(
+    target: Target, classes: list[Config] | None, stated: dict[str, str], found: str | None, how: str
+) -> None:
+    if classes is not None:
+        target.api.objects["/apis/networking.k8s.io/v1/ingressclasses"] = {"items": classes}
+    cluster = target.open(**stated)
+    assert cluster.info.ingress_class == found
+    assert row(target, "Ingress").startswith(how)
+    assert bool(cluster.info.without_ingress) == (found is None)
+    cluster.close()
+
+
 BAD_FLAGS = [
     ({"image": "python"}, "--image: found 'python'; allowed is NAME=IMAGE"),
     ({"image": "agnhost=a/b"}, "--image: found 'agnhost', which no pod of the suite runs; allowed is python"),
@@ -110,6 +140,10 @@ BAD_FLAGS = [
     ({"priority_class": "High!"}, "--priority-class: found 'High!'; allowed is the name of a PriorityClass"),
     ({"namespace": "Mine"}, "--namespace: found 'Mine'; allowed is the name of a namespace"),
     ({"namespace": "a,a"}, "--namespace: found a twice"),
+    (
+        {"ingress_class": "My class"},
+        "--ingress-class: found 'My class'; allowed is the name of an IngressClass, or none",
+    ),
     ({"load_balancer": ""}, "--load-balancer: found ''; allowed is who makes them"),
     ({"allow_disruption": "node_failure"}, "--allow-disruption: found 'node_failure'; allowed is node_drain"),
     ({"context": "dmo"}, "--context: found 'dmo', which "),

@@ -71,6 +71,7 @@ def running(name: str, block: int = 0) -> None:
         (["up", "--name", "../x"], "--name: found '../x'; allowed are"),
         (["up", "--proxy-mode", "ipvs"], "argument --proxy-mode: invalid choice: 'ipvs'"),
         (["up", "--azure", "real"], "argument --azure: invalid choice: 'real' (choose from 'emulated', 'off')"),
+        (["up", "--ingress", "nginx"], "argument --ingress: invalid choice: 'nginx' (choose from 'traefik', 'off')"),
         (["up", "--azure-vm-type", "aci"], "argument --azure-vm-type: invalid choice: 'aci'"),
         (["up", "--azure-backend-pool", "podIP"], "argument --azure-backend-pool: invalid choice: 'podIP'"),
         (["up", "--address-block", "64"], "--address-block: found 64; allowed is 0 to 63"),
@@ -158,6 +159,24 @@ def test_a_cluster_says_why_it_has_no_azure(
 
 
 @pytest.mark.usefixtures("ready_to_claim")
+@pytest.mark.parametrize(
+    ("options", "lacking", "why"),
+    [
+        (Options(), {}, ""),
+        (Options(ingress=False), {}, "--ingress=off"),
+        (Options(), {"traefik": "no module"}, "no module"),
+    ],
+    ids=["traefik", "off", "cannot be had"],
+)
+def test_a_cluster_says_why_it_has_no_ingress_controller(
+    options: Options, lacking: dict[str, str], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boot, "ensure_binaries", lambda *_, **__: lacking)
+    state = boot.create("one", options, Said(), keep=False).state
+    assert (state.ingress, state.no_ingress_because) == (not why, why)
+
+
+@pytest.mark.usefixtures("ready_to_claim")
 def test_the_first_free_block_is_taken_and_there_are_not_more_than_64() -> None:
     running("one", block=0)
     running("two", block=2)
@@ -208,3 +227,13 @@ def test_the_manifest_of_dns_has_what_the_boot_patches() -> None:
     (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("localhost/coredns")
     assert objects["Service"]["spec"]["selector"] == objects["Deployment"]["spec"]["selector"]["matchLabels"]
+
+
+def test_the_manifest_of_the_ingress_controller_has_what_the_boot_patches() -> None:
+    objects = {item["kind"]: item for item in yaml.safe_load_all((MANIFESTS / "traefik.yaml").read_text())}
+    assert "clusterIP" in objects["Service"]["spec"]
+    (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("localhost/traefik")
+    assert container["args"][0] == "-listen=:8080"
+    assert objects["Service"]["spec"]["selector"] == objects["Deployment"]["spec"]["selector"]["matchLabels"]
+    assert objects["IngressClass"]["metadata"] == {"name": "traefik"}, "no default class"

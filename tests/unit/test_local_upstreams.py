@@ -23,6 +23,7 @@ VERSIONS = {
     "coredns": "1.14.7",
     "kubernetes": "1.36.3",
     "cloud-provider-azure": "1.36.5",
+    "traefik": "3.7.13",
 }
 
 
@@ -53,7 +54,9 @@ def test_every_module_with_dependencies_has_checksums() -> None:
 
 def test_no_replacement_leads_out_of_the_checksums() -> None:
     for go_mod in SOURCES.glob("*/go.mod"):
-        assert re.findall(r"=>\s+[./]", go_mod.read_text()) == [], "a local folder has no checksum"
+        local = re.findall(r"=>\s+([./]\S*)", go_mod.read_text())
+        # A folder elsewhere has no checksum; of one beside go.mod all is in the key.
+        assert [path for path in local if not re.fullmatch(r"\./[a-z]+", path)] == [], go_mod
 
 
 def _unpin(folder: Path) -> None:

@@ -241,3 +241,25 @@ def test_a_lost_syn_is_seen_by_a_prober_that_stood_still_when_it_was_sent_again(
         first.close()
     assert found.outcome == outcome, found
     assert found.connected_s is None or found.connected_s > 1
+
+
+def test_a_host_and_a_path_are_asked_for_and_the_question_is_in_neither(port: int) -> None:
+    heads: list[bytes] = []
+
+    def forward(peer: socket.socket) -> None:
+        heads.append(peer.recv(1000))
+        with socket.create_connection(("127.0.0.1", port)) as behind:
+            behind.sendall(heads[-1])
+            while part := behind.recv(1000):
+                peer.sendall(part)
+
+    with scripted(forward, forward) as front:
+        wanted = [
+            target(front, "http", name="path", host="a.example", path="/b/c"),
+            target(front, "http", name="root", host="a.example"),
+        ]
+        probes = run_here(plan(*wanted, count=1))
+    assert [p.outcome for p in probes] == ["ok", "ok"]
+    lines = [head.split(b"\r\n")[:2] for head in heads]
+    assert [line[0].partition(b"?")[0] for line in lines] == [b"GET /b/c", b"GET /"]
+    assert {line[1] for line in lines} == {b"Host: a.example"}

@@ -46,6 +46,8 @@ BAD = [
     (with_target(port=0), "targets[0].port: found 0; allowed is a whole number from 1 to 65535"),
     (with_target(connections=65), "targets[0].connections: found 65; allowed is a whole number from 1 to 64"),
     (with_target(path="healthz"), 'targets[0].path: found "healthz"; allowed is a path that begins with a slash'),
+    (with_target(host="a/b"), 'targets[0].host: found "a/b"; allowed is a host name'),
+    (with_target(host="a", protocol="tcp"), 'targets[0].host: found "a" with tcp; allowed is it with http'),
     (with_target(path="/a b"), 'targets[0].path: found "/a b"; allowed is a path that begins with a slash'),
     ({"rate_per_s": 0}, "rate_per_s: found 0; allowed is a number above 0 to 5000"),
     ({"rate_per_s": 5001}, "rate_per_s: found 5001; allowed is a number above 0 to 5000"),

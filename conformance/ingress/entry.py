@@ -1,0 +1,212 @@
+"""Ingresses in front of pods, made once for all tests of the chapter, and what is asked of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from operator import eq
+from typing import Literal, NamedTuple
+
+from conformance.judge import RATE_PER_S, SETTLED_S, SETTLING_MOST_PER_S, SETTLING_RATE_PER_S, SILENT_CONNECTIONS
+from fixtures.api import INGRESSES, Api, NotInTime, Object
+from fixtures.checks.holding import must_hold
+from fixtures.checks.isolation import turned_away
+from fixtures.checks.reachability import connections_to_see_all, reachability
+from fixtures.history import History
+from fixtures.prober.plan import Target
+from fixtures.prober.probing import Probing
+from fixtures.prober.vantages import PodVantage
+from fixtures.probes import Probe
+from fixtures.verdicts import NotObservable
+from fixtures.workloads.services import Service
+from fixtures.workloads.web import Pod, Web
+
+DOMAIN = "conformance.example"
+"""Whose names are nobody's (RFC 6761): they stand in requests, and are not looked up."""
+HTTP_PORT = 80
+PathType = Literal["Exact", "Prefix"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way by host and path to a port of a Service, by its number or its name."""
+
+    host: str
+    service: Service
+    path: str = "/"
+    path_type: PathType = "Prefix"
+    port: int | str = 80
+
+    @property
+    def body(self) -> Object:
+        """As among the paths of a rule in an Ingress."""
+        port = {"number" if isinstance(self.port, int) else "name": self.port}
+        backend = {"service": {"name": self.service.name, "port": port}}
+        return {"path": self.path, "pathType": self.path_type, "backend": backend}
+
+
+class Asked(NamedTuple):
+    """A request to an Ingress, and who must answer it: each of `pods`, on this port of theirs; without pods: nobody."""
+
+    target: Target
+    pods: Collection[str]
+    port: int = 80
+
+
+@dataclass
+class Ingress:
+    """An Ingress, and where its controller says that it is reached."""
+
+    name: str
+    address: str = ""
+    """From its status, an IP address or a name; empty: none yet."""
+
+    def target(self, host: str, path: str = "/") -> Target:
+        """A request by host and path.
+
+        Raises:
+            NotObservable: it has no address, so nobody knows where to send requests.
+        """
+        if not self.address:
+            raise NotObservable(f"the Ingress {self.name} has no address in its status: requests cannot be sent to it")
+        name = f"http {host}{path}"
+        return Target(name=name, address=self.address, port=HTTP_PORT, protocol="http", host=host, path=path)
+
+
+class Ingresses:
+    """Makes Ingresses of one class in one namespace; what is done goes to the record."""
+
+    def __init__(self, api: Api, namespace: str, class_name: str, history: History) -> None:
+        """Work in `namespace`."""
+        self._api, self._namespace, self._class, self._history = api, namespace, class_name, history
+
+    def create(self, prefix: str, routes: Iterable[Route]) -> Ingress:
+        """An Ingress under a generated name."""
+        paths: dict[str, list[Object]] = {}
+        for route in routes:
+            paths.setdefault(route.host, []).append(route.body)
+        rules = [{"host": host, "http": {"paths": found}} for host, found in paths.items()]
+        spec = {"ingressClassName": self._class, "rules": rules}
+        metadata = {"generateName": f"{prefix}-"}
+        body = {"apiVersion": INGRESSES.group_version, "kind": "Ingress", "metadata": metadata, "spec": spec}
+        with self._history.action(f"create Ingress {prefix}"):
+            return Ingress(self._api.create(INGRESSES, body, self._namespace)["metadata"]["name"])
+
+    def wait_for_addresses(self, made: Sequence[Ingress], within_s: float) -> None:
+        """Wait until each has an address in its status, or has had the time for that."""
+        waited_for = {ingress.name: ingress for ingress in made}
+
+        def all_have(items: list[Object]) -> bool:
+            for item in items:
+                if ingress := waited_for.get(item["metadata"]["name"]):
+                    ingress.address = address_in(item)
+            return all(ingress.address for ingress in made)
+
+        what = "an address of each Ingress"
+        with suppress(NotInTime):
+            self._api.wait_until(all_have, INGRESSES, self._namespace, timeout_s=within_s, what=what)
+
+    def delete(self, ingress: Ingress) -> None:
+        """Delete it."""
+        with self._history.action(f"delete Ingress {ingress.name}"):
+            self._api.delete(INGRESSES, ingress.name, self._namespace)
+
+
+def address_in(item: Object) -> str:
+    """Where an Ingress, as the API has it, is reached; empty: it does not say."""
+    points = (item.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
+    return next((str(found) for point in points if (found := point.get("ip") or point.get("hostname"))), "")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Pods, Services and Ingresses of the chapter.
+
+    Attributes:
+        web: three shared pods, as they are; `left` and `right` are Services of the first and the second of them, `all`
+            is one of all three, whose port `alt` leads to another port of theirs.
+        own: two pods that tests may change, behind the Service `changing`.
+        moving: a Service of the first of the shared pods, which tests may change.
+        routed: the Ingress that tests only read.
+        going: one that a test deletes.
+        changed: of `changing` and `moving`.
+    """
+
+    web: Web
+    pods: tuple[Pod, ...]
+    own: Web
+    own_pods: tuple[Pod, ...]
+    services: dict[str, Service]
+    routed: Ingress
+    going: Ingress
+    changed: Ingress
+    vantage: PodVantage
+    within_s: float
+    """What a change may take."""
+    tag: str
+    """In the names of its hosts."""
+
+    def host(self, name: str) -> str:
+        """A name of this run's own."""
+        return host_of(name, self.tag)
+
+    def pod(self, number: int) -> set[str]:
+        """The name of one of the shared pods."""
+        return {self.pods[number].name}
+
+    @property
+    def all_pods(self) -> set[str]:
+        """The names of all of them."""
+        return {pod.name for pod in self.pods}
+
+    def come_about(self, probing: Probing, asked: Sequence[Asked]) -> None:
+        """Wait until everything is answered as it must be, or has had the time for that; judged is what comes after."""
+        wanted = {one.target.name: one.pods for one in asked}
+
+        def well(probe: Probe) -> bool:
+            pods = wanted[probe.target]
+            return probe.answer is not None and probe.answer.pod in pods if pods else not probe.ok
+
+        targets = [one.target for one in asked]
+        rate = min(SETTLING_RATE_PER_S * len(targets), SETTLING_MOST_PER_S)
+        longest_s = 2 * self.within_s + SETTLED_S
+        with probing.during([(self.vantage, targets)], rate_per_s=rate, longest_s=longest_s, judged=False) as under_way:
+            since = time.time()
+            under_way.wait_until_quiet(since=since, quiet_s=SETTLED_S, timeout_s=self.within_s, well=well)
+            for one in asked:
+                left_s = max(0.0, since + self.within_s - time.time())
+                under_way.wait_until_seen(one.pods, since=since, timeout_s=left_s, of=partial(eq, one.target))
+
+    def must_lead(self, probing: Probing, history: History, asked: Sequence[Asked], *, token: str) -> None:
+        """Each request is answered by the pods that it is to be, each of them, or by nobody.
+
+        Raises:
+            BrokenPromise: not so.
+        """
+        most = max((connections_to_see_all(len(one.pods)) for one in asked if one.pods), default=0)
+        count = max(SILENT_CONNECTIONS, most)
+        targets = [one.target for one in asked]
+        (batch,) = probing.run(targets, [self.vantage], count=count, rate_per_s=RATE_PER_S)
+        control = [batch.of(one.target.name) for one in asked if one.pods]
+        findings = [
+            reachability([batch.of(one.target.name)], pods=one.pods, token=token, pod_port=one.port)
+            for one in asked
+            if one.pods
+        ]
+        nobody = [batch.of(one.target.name) for one in asked if not one.pods]
+        if nobody:
+            findings.append(turned_away(nobody, control=control))
+        must_hold(history, *findings)
+
+    def must_follow(self, probing: Probing, history: History, asked: Sequence[Asked], *, token: str) -> None:
+        """As `must_lead`, of what has just been changed: judged once it has come through, or had the time for that."""
+        self.come_about(probing, asked)
+        self.must_lead(probing, history, asked, token=token)
+
+
+def host_of(name: str, tag: str) -> str:
+    """A name below the domain, of one run's own."""
+    return f"{name}-{tag}.{DOMAIN}"
