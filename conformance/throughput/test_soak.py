@@ -18,7 +18,7 @@ pytestmark = pytest.mark.disruptive(order=9)
     level=SHOULD,
 )
 def test_a_long_load_changes_nothing(load_stage: LoadStage) -> None:
-    """Fault: `entries_leaked_in_a_soak`, one node keeps an entry for each connection until it has no room."""
+    """Fault: `entries_leaked`."""
     budgets = load_stage.ground.budgets
     history, take = soaked(load_stage, budgets.load_soak_s)
     allowed = {"added_p50_ms": budgets.load_added_p50_ms, "added_p99_ms": budgets.load_added_p99_ms}
