@@ -39,7 +39,7 @@ class Caller(FastHttpUser):
 
     @task
     def call(self):
-        self.client.get(self.url)
+        self.client.post(self.url)
 """
 """The same requests as fixtures/load/locustfile.py sends: one URL for each user, timeouts, reused connections; answers
 are not read. Not a module, since importing Locust patches the standard library."""

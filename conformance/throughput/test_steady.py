@@ -4,8 +4,8 @@ import pytest
 
 from fixtures.checks.distribution import even_shares
 from fixtures.checks.holding import must_hold
-from fixtures.checks.throughput import carries, no_losses, quick, spread
-from fixtures.load.stage import LoadStage
+from fixtures.checks.throughput import BYTES, carries, no_losses, quick, spread
+from fixtures.load.stage import SIZES_B, LoadStage
 from fixtures.requirements import SHOULD, requirement
 from fixtures.scenarios.ways import EVERY_TYPE, ServiceType
 from fixtures.verdicts import Unsupported
@@ -49,6 +49,19 @@ def test_a_service_carries_new_connections(load_stage: LoadStage, service_type: 
     found, budgets = load_stage.carried("new"), load_stage.ground.budgets
     limit = found.limit.per_s()
     must_hold(found.history, carries(found.takes, service_type, at_least=budgets.load_ratio, generator_per_s=limit))
+
+
+@requirement(
+    "throughput.bytes_are_carried",
+    promise="A Service carries the bytes that its pods carry, be answers small or large.",
+    source="test/e2e/network/networking_perf.go: should run iperf2",
+    level=SHOULD,
+)
+def test_a_service_carries_the_bytes_of_its_pods(load_stage: LoadStage) -> None:
+    """Fault: `bytes_capped`, every node drops what comes back through Services beyond some bytes a second."""
+    found, budgets = load_stage.carried("reused", SIZES_B), load_stage.ground.budgets
+    how = {"at_least": budgets.load_ratio, "generator_per_s": BYTES.of(found.limit)}
+    must_hold(found.history, carries(found.takes, "ClusterIP", unit=BYTES, **how))
 
 
 @requirement(

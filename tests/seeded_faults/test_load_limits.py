@@ -10,10 +10,10 @@ import pytest
 
 from fixtures.api import Api
 from fixtures.budgets import FILE, chosen, values
-from fixtures.checks.throughput import carries
+from fixtures.checks.throughput import carries, no_losses
 from fixtures.clusters.local.cluster import LocalCluster
-from fixtures.faults.load import worker_pinned
-from fixtures.load.stage import LoadStage
+from fixtures.faults.load import ports_few, worker_pinned
+from fixtures.load.stage import BLOCK_S, LOAD, LoadStage
 from fixtures.scenarios.ground import Ground
 from fixtures.verdicts import Verdict
 from fixtures.workloads.namespaces import Namespaces
@@ -40,6 +40,18 @@ def test_a_worker_that_is_held_back_is_called_the_limit(stage: LoadStage, cluste
     with worker_pinned(cluster, stage.ground.api):
         carried = stage.carried("reused")
     found = carries(carried.takes, "ClusterIP", at_least=0.9, generator_per_s=limit.per_s())
+    assert found.verdict is Verdict.NOT_OBSERVABLE, found
+    assert found.sentence.startswith("the generator was the limit: "), found
+
+
+def test_a_worker_without_ports_is_called_the_limit(stage: LoadStage, cluster: LocalCluster) -> None:
+    """What could be sent is known from before; then a worker cannot make the connections that are due."""
+    rate = LOAD * stage.limit("new").per_s()
+    block = stage.generator.block("ClusterIP", stage.by("ClusterIP"), "new", seconds=BLOCK_S, rate_per_s=rate)
+    with ports_few(cluster):
+        take = stage.generator.run(block, stage.web.history)
+    assert take.strain.startswith("generator out of ports "), take.failed
+    found = no_losses([take], "with few ports")
     assert found.verdict is Verdict.NOT_OBSERVABLE, found
     assert found.sentence.startswith("the generator was the limit: "), found
 

@@ -66,6 +66,7 @@ PROFILES = {
     "full": "reason: everything\nlevels: [MUST, SHOULD]\n",
     "core": "reason: binding\nlevels: [MUST]\n",
     "throughput": "reason: load\nchapters: [throughput]\n",
+    "soak": "reason: long\nchapters: [throughput]\n",
     "smoke": "reason: quick\ninclude: [{id: cluster_ip.kept, reason: first, only: {family: [IPv4]}}]\n",
 }
 

@@ -86,6 +86,10 @@ def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str, message: str) 
     ("stated", "message"),
     [
         (
+            "{load_soak_s: {value: 5, reason: r}}",
+            "budgets.load_soak_s: found 5; allowed is 10 or more, of which eight seconds are judged",
+        ),
+        (
             "{endpoint_removal: {value: 1, reason: r}}",
             "budgets.endpoint_removal: unknown; allowed is graceful_outage_s",
         ),

@@ -8,8 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.checks.throughput import carries, fair, interval, no_losses, quick, spread, too_few, undecided
-from fixtures.history import History, takes_of
+from fixtures.checks.throughput import (
+    BYTES,
+    carries,
+    fair,
+    interval,
+    no_losses,
+    quick,
+    spread,
+    stays_on_its_node,
+    too_few,
+    undecided,
+    used,
+)
+from fixtures.history import Finding, History, takes_of
 from fixtures.loads import GROWTH, Effort, LoadBlock, LoadRow, LoadRows, LoadTarget, Take, quantile_ms
 from fixtures.verdicts import Verdict
 from tests.unit.made_probes import PROVEN, TOKEN
@@ -54,7 +66,7 @@ def take(
     return Take(block, 0.0, tuple(reports))
 
 
-def turns(per_s: float, *, direct: float = DUE, **how: float) -> list[Take]:
+def turns(per_s: float, *, direct: float = DUE, **how: object) -> list[Take]:
     """Direct and a Service in turn, three pairs."""
     made = [take("direct", direct), take("ClusterIP", per_s, **how)] * 3  # type: ignore[arg-type]
     return [*made, take("direct", direct)]
@@ -207,3 +219,62 @@ def test_a_record_gives_its_blocks_again() -> None:
     (found,) = history.takes
     assert (found.block, found.reports) == (made.block, made.reports)
     assert takes_of(history.lines) == (found,)
+
+
+def test_bytes_are_compared_where_answers_are_asked_for_by_size() -> None:
+    def sized(label: str, ok: int, each: int) -> Take:
+        made = take(label, ok)
+        block = made.block.model_copy(update={"sizes_b": (1000, 9000)})
+        reports = []
+        for report in made.reports:
+            rows = tuple(row.model_copy(update={"bytes": row.ok * each}) for row in report.rows)
+            reports.append(report.model_copy(update={"rows": rows}))
+        return Take(block, 0.0, tuple(reports))
+
+    def found(ok: int, each: int) -> Finding:
+        pairs = [sized("direct", 200, 5000), sized("ClusterIP", ok, each)] * 3
+        takes = [*pairs, sized("direct", 200, 5000)]
+        return carries(takes, "ClusterIP", at_least=0.9, generator_per_s=2, unit=BYTES)
+
+    assert found(200, 5000).verdict is Verdict.PASS
+    assert found(200, 5000).sentence.startswith("1.0 of 1.0 MB a second by ClusterIP, 1.0 directly: 1.000")
+    assert found(200, 4000).verdict is Verdict.FAIL, "the large ones are missing"
+    assert found(100, 5000).verdict is Verdict.FAIL
+
+
+def test_a_generator_without_ports_is_the_limit() -> None:
+    out = {"generator out of ports": 300}
+    found = carries(turns(100, failed=out), "ClusterIP", at_least=0.9, generator_per_s=400)
+    assert found.verdict is Verdict.NOT_OBSERVABLE
+    assert found.sentence.startswith("the generator was the limit: generator out of ports 300 times")
+
+
+def test_each_pod_is_to_be_used() -> None:
+    assert used(take("scaling", pods={"a": 3, "b": 1}), ["a", "b"]).verdict is Verdict.PASS
+    found = used(take("scaling", pods={"a": 3}), ["a", "b"])
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, "none for b")
+
+
+def test_with_policy_local_answers_come_from_the_workers_own_node() -> None:
+    made, workers = take("internal", pods={"a": 3}), {"w1": "node-1", "w2": "node-2"}
+    first, second = made.reports
+
+    def found(pods: dict[str, int], nodes: dict[str, str]) -> Verdict:
+        rows = tuple(row.model_copy(update={"pods": pods}) for row in second.rows)
+        both = Take(made.block, 0.0, (first, second.model_copy(update={"rows": rows})))
+        return stays_on_its_node(both, nodes=nodes, workers=workers).verdict
+
+    nodes = {"a": "node-1", "b": "node-2"}
+    assert found({"b": 3}, nodes) is Verdict.PASS
+    assert found({"b": 3, "a": 1}, nodes) is Verdict.FAIL
+    assert found({"gone": 3}, nodes) is Verdict.FAIL
+    assert found({}, nodes) is Verdict.ERROR
+
+
+def test_targets_are_told_apart_and_sockets_counted() -> None:
+    made = take("kinds", names=("a", "b"), by_name=(0.5, 0.5))
+    assert {row.target for row in made.only("a").all_rows} == {"a"}
+    assert made.only("a", "b").requests == made.requests
+    first, second = made.reports
+    effort = first.effort.model_copy(update={"sockets": 7, "closing": 40})
+    assert Take(made.block, 0.0, (first.model_copy(update={"effort": effort}), second)).sockets == (7, 40)

@@ -98,7 +98,7 @@ def test_a_variable_is_a_list_with_commas(frame: Frame, monkeypatch: pytest.Monk
         ("chapter = [1]", ("suite.toml: chapter", "[1]", "a text or a list of texts")),
         ("keep-cluster = 'yes'", ("suite.toml: keep-cluster", "'yes'", "allowed is true or false")),
         ("profile = core", ("--config", "suite.toml is not TOML", "line 1")),
-        ("profile = 'smok'", ("--profile", "'smok'", "did you mean smoke?", "(from suite.toml)")),
+        ("profile = 'smke'", ("--profile", "'smke'", "did you mean smoke?", "(from suite.toml)")),
         ("seed = -1", ("--seed", "'-1'", "(from suite.toml)")),
         ("aks-cluster-name = 'x'", ("--aks-cluster-name", "given with --cluster=local", "(from suite.toml)")),
     ],
@@ -112,7 +112,7 @@ def test_a_file_with_something_wrong_is_refused(frame: Frame, text: str, parts: 
     ("name", "value", "parts"),
     [
         ("PROFIL", "core", ("SERVICE_CONFORMANCE_PROFIL", "did you mean SERVICE_CONFORMANCE_PROFILE")),
-        ("PROFILE", "smok", ("--profile", "'smok'", "(from SERVICE_CONFORMANCE_PROFILE)")),
+        ("PROFILE", "smke", ("--profile", "'smke'", "(from SERVICE_CONFORMANCE_PROFILE)")),
         ("KEEP_CLUSTER", "perhaps", ("SERVICE_CONFORMANCE_KEEP_CLUSTER", "'perhaps'", "true or false")),
         ("CONFIG", "none.toml", ("--config", "none.toml cannot be read", "No such file")),
     ],

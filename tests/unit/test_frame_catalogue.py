@@ -88,6 +88,15 @@ def test_an_entry_for_what_is_not_there_is_refused(entry: Entry) -> None:
         resolve(Profile(name="p", reason="r", include=(entry,)), CASES)
 
 
+def test_a_promise_of_a_chapter_can_be_left_out() -> None:
+    profile = Profile(name="p", reason="r", chapters=("dns",), without={"dns.a": "It takes long."})
+    found = {case.requirement.id for case in resolve(profile, CASES)}
+    assert found
+    assert "dns.a" not in found
+    with pytest.raises(UsageError, match=r"^profile p: without: found 'dns\.x'"):
+        resolve(profile.model_copy(update={"without": {"dns.x": "It takes long."}}), CASES)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -33,7 +33,7 @@ def must_be_refused(frame: Frame, result: pytest.RunResult, *parts: str) -> None
         ("--cluster=kubeconfig --namespace=a -n2", ("--namespace: found 1, and -n 2", "one for each process")),
         ("--list-images --cluster=aks --image=x=y", ("--image", "'x'", "allowed is python")),
         ("--azure=real", ("--azure", "'real'", "allowed is emulated, off")),
-        ("--profile=smok", ("--profile", "'smok'", "did you mean smoke?")),
+        ("--profile=smke", ("--profile", "'smke'", "did you mean smoke?")),
         ("--profile=x", ("--profile", "'x'", "smoke, core, full")),
         ("--chapter=cluster-ip", ("--chapter", "'cluster-ip'", "cluster_ip")),
         ("--requirement=cluster_ip.brokn", ("--requirement", "'cluster_ip.brokn'", "cluster_ip.broken")),

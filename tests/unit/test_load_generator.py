@@ -19,7 +19,7 @@ from fixtures.loads import LoadTarget
 from fixtures.verdicts import NotObservable
 
 WORKERS, USERS = 3, 30
-PLACE = {"node": "node-1", "files": 1024, "ports": 28232}
+PLACE = {"worker": "w1", "node": "node-1", "files": 1024, "ports": 28232}
 TARGET = LoadTarget(name="pod a", url="http://192.0.2.1:80/", token="t")  # noqa: S106 - a workload's name
 
 
@@ -69,12 +69,23 @@ def started(said: dict[str, object] | None = None, *, image: str | None = "locus
             "(ulimit -n of its container)",
         ),
         (
+            {"workers": {"workers": 3, "places": [PLACE, PLACE, PLACE | {"ports": 2}], "users": USERS}},
+            "Locust: the worker on node-1 has 2 ports for connections; 4096 are needed "
+            "(net.ipv4.ip_local_port_range of its pod)",
+        ),
+        (
             {"workers": {"workers": 3, "places": [PLACE] * 3, "users": 7}},
             "Locust: its 30 users were not there within 0 s",
         ),
         ({"workers": b"<html>"}, "Locust: GET load/workers: not JSON: b'<html>'"),
     ],
-    ids=["workers that never join", "too few file descriptors", "users that never come", "somebody else's answer"],
+    ids=[
+        "workers that never join",
+        "too few file descriptors",
+        "too few ports",
+        "users that never come",
+        "somebody else's answer",
+    ],
 )
 def test_a_generator_that_does_not_come_about_says_why(said: dict[str, object], line: str) -> None:
     with pytest.raises(SuiteError) as raised:
