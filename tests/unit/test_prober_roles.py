@@ -241,3 +241,19 @@ def test_what_is_long_comes_back_whole(protocol: str) -> None:
     with backend() as (port, _, _):
         batch = probe(target(port, protocol, padding_bytes=8000), rate_per_s=50, count=5)
     assert [one.outcome for one in batch.probes] == ["ok"] * 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("size", [1024, 1 << 20])
+def test_an_answer_is_as_large_as_was_asked_for(method: str, size: int) -> None:
+    with backend() as (port, _, _):
+        status, body = asked(f"http://127.0.0.1:{port}/bytes/{size}", method=method)
+    line, _, rest = body.partition(b"\n")
+    assert (status, len(body), rest.strip()) == (200, size, b"")
+    assert json.loads(line)["nonce"].endswith(f"bytes/{size}")
+
+
+def test_an_answer_that_would_be_too_large_is_refused() -> None:
+    with backend() as (port, _, _):
+        status, body = asked(f"http://127.0.0.1:{port}/bytes/{1 << 30}")
+    assert (status, b"allowed is at most 16777216" in body) == (400, True)
