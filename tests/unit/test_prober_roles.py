@@ -122,6 +122,8 @@ def test_a_listener_stops_a_plan_and_says_what_is_wrong(plans: str) -> None:
     assert (code, json.loads(body)["message"]) == (400, "rate_per_s: found 0; allowed is a number above 0 to 5000")
     assert asked(f"{plans}/readyz")[0] == 200
     assert abs(json.loads(asked(f"{plans}/clock")[1])["now"]) > 1e9
+    entries = json.loads(asked(f"{plans}/tracked")[1])["entries"]
+    assert entries is None or entries >= 0
     assert asked(f"{plans}/other")[0] == 404
 
 
