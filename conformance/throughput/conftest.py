@@ -8,6 +8,7 @@ from fixtures.api import Api
 from fixtures.budgets import Budgets
 from fixtures.clusters import ClusterInfo
 from fixtures.load.stage import LoadStage
+from fixtures.prober.vantages import PodVantage
 from fixtures.scenarios.ground import Ground
 from fixtures.session import REPORT_DIR_KEY, RUN_ID_KEY
 from fixtures.workloads.namespaces import Namespaces
@@ -15,7 +16,13 @@ from fixtures.workloads.namespaces import Namespaces
 
 @pytest.fixture(scope="session")
 def load_stage(
-    api: Api, cluster: ClusterInfo, namespaces: Namespaces, budgets: Budgets, request: pytest.FixtureRequest
+    api: Api,
+    cluster: ClusterInfo,
+    namespaces: Namespaces,
+    budgets: Budgets,
+    *,
+    node_vantages: tuple[PodVantage, ...],
+    request: pytest.FixtureRequest,
 ) -> Iterator[LoadStage]:
     """Locust on the cluster; started when a test asks for the first measurement."""
     report_dir = request.config.stash[REPORT_DIR_KEY]
@@ -26,7 +33,7 @@ def load_stage(
         run_id=request.config.stash[RUN_ID_KEY],
         folder=report_dir / "history",
         budgets=budgets,
-        inside=(),
+        inside=node_vantages,
         outside=None,
     )
     made = LoadStage(ground, report_dir)

@@ -7,6 +7,7 @@ from fixtures.checks.throughput import no_losses, stays_on_its_node
 from fixtures.load.kinds import ALONE, EXTERNAL, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
 from fixtures.load.stage import LoadStage
 from fixtures.requirements import SHOULD, requirement
+from fixtures.verdicts import NotObservable
 
 pytestmark = pytest.mark.disruptive(order=9)
 
@@ -21,6 +22,8 @@ pytestmark = pytest.mark.disruptive(order=9)
 def test_policies_hold_under_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
     found = load_stage.measured("kinds", call_kinds)
+    if found.without:
+        raise NotObservable(f"no pod of the workload is on {', '.join(found.without)}, where a worker is")
     nodes = {pod.name: pod.node for pod in found.pods}
     must_hold(
         found.history,

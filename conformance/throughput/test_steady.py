@@ -47,8 +47,9 @@ def test_a_service_carries_new_connections(load_stage: LoadStage, service_type: 
     """Fault: `node_capped`; `entries_leaked`, one node keeps an entry for each connection and has room for few."""
     must_be_offered(load_stage, service_type)
     found, budgets = load_stage.carried("new"), load_stage.ground.budgets
-    limit = found.limit.per_s()
-    must_hold(found.history, carries(found.takes, service_type, at_least=budgets.load_ratio, generator_per_s=limit))
+    ratio, limit = budgets.load_ratio, found.limit.per_s()
+    judged = carries(found.takes, service_type, at_least=ratio, generator_per_s=limit, tracked=found.tracked)
+    must_hold(found.history, judged)
 
 
 @requirement(
@@ -60,8 +61,8 @@ def test_a_service_carries_new_connections(load_stage: LoadStage, service_type: 
 def test_a_service_carries_the_bytes_of_its_pods(load_stage: LoadStage) -> None:
     """Fault: `bytes_capped`, every node drops what comes back through Services beyond some bytes a second."""
     found, budgets = load_stage.carried("reused", SIZES_B), load_stage.ground.budgets
-    how = {"at_least": budgets.load_ratio, "generator_per_s": BYTES.of(found.limit)}
-    must_hold(found.history, carries(found.takes, "ClusterIP", unit=BYTES, **how))
+    ratio, limit = budgets.load_ratio, BYTES.of(found.limit)
+    must_hold(found.history, carries(found.takes, "ClusterIP", at_least=ratio, generator_per_s=limit, unit=BYTES))
 
 
 @requirement(

@@ -11,6 +11,9 @@ from fixtures.loads import LoadRow, Take, quantile_ms, summed
 from reports.page.seen import Seen, Span
 
 PERCENTILES = (50, 95, 99)
+MOST_POINTS = 900
+"""Of a block's curve: of a soak of hours each second would be megabytes of page."""
+STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
 SOONEST_S = 1.0
 """A chart is at least so long."""
 
@@ -53,7 +56,10 @@ class LoadChart:
 
 class _Second(NamedTuple):
     at: float
+    length_s: int
     users: int
+    sized: bool
+    """Whether answers were asked for by their size."""
     rows: list[LoadRow]
 
 
@@ -77,18 +83,25 @@ def load_chart(seen: Seen) -> LoadChart | None:
     groups = [_seconds(take) for take in takes]
     blocks = tuple(band(t.began_at, t.began_at + t.lasted_s, f"{t.block.label}, {t.block.connection}") for t in takes)
     faults = tuple(span(s) for s in seen.faults if s.began_at <= first + length)
-    step = next((s for s in (1, 2, 5, 10, 15, 30, 60) if length / s <= 8), 120)
+    step = next((s for s in STEPS_S if length / s <= 8), 3600)
     ticks = tuple((x(first + n * step), f"{n * step:d} s") for n in range(math.floor(length / step) + 1))
     return LoadChart(tuple(_lanes(groups, x)), blocks, faults, ticks)
 
 
 def _seconds(take: Take) -> list[_Second]:
-    """The whole seconds of a block, over all workers."""
+    """The whole seconds of a block, over all workers; of a long one several at a time, MOST_POINTS at most."""
+    last = math.ceil(take.lasted_s)
+    every = math.ceil(last / MOST_POINTS) or 1
     rows: dict[int, list[LoadRow]] = {}
     for row in take.all_rows:
-        if row.second < math.ceil(take.lasted_s):
-            rows.setdefault(row.second, []).append(row)
-    return [_Second(take.began_at + second + 0.5, take.block.users, own) for second, own in sorted(rows.items())]
+        if row.second < last:
+            rows.setdefault(row.second // every, []).append(row)
+    users, sized = take.block.users, bool(take.block.sizes_b)
+    lengths = {number: min(every, last - number * every) for number in rows}
+    return [
+        _Second(take.began_at + number * every + lengths[number] / 2, lengths[number], users, sized, own)
+        for number, own in sorted(rows.items())
+    ]
 
 
 def _lanes(groups: Sequence[Sequence[_Second]], x: Callable[[float], float]) -> Iterator[Lane]:
@@ -105,14 +118,24 @@ def _lanes(groups: Sequence[Sequence[_Second]], x: Callable[[float], float]) -> 
         return lambda second: quantile_ms(summed(row.took for row in second.rows), percent / 100)
 
     yield lane("Users", "", {"users": lambda second: second.users})
-    yield lane("Requests a second", "", {"answered": lambda second: sum(row.ok for row in second.rows)})
+    yield lane(
+        "Requests a second", "", {"answered": lambda second: sum(row.ok for row in second.rows) / second.length_s}
+    )
+    if any(second.sized for group in groups for second in group):
+        yield lane(
+            "Megabytes a second", " MB", {"answered": lambda second: sum(row.bytes for row in second.rows) / 1e6}
+        )
     yield lane("Time of answers", " ms", {f"p{percent}": percentile(percent) for percent in PERCENTILES})
     classes = summed(row.failed for group in groups for second in group for row in second.rows)
     yield lane("Lost a second", "", {name: _lost(name) for name in classes} or {"none": lambda _: 0.0})
 
 
 def _lost(name: str) -> Callable[[_Second], float]:
-    return lambda second: sum(row.failed.get(name, 0) for row in second.rows)
+    return lambda second: sum(row.failed.get(name, 0) for row in second.rows) / second.length_s
+
+
+def _megabytes(second: _Second) -> float:
+    return sum(row.bytes for row in second.rows) / 1e6 / second.length_s
 
 
 def _path(points: Sequence[tuple[float, float]], x: Callable[[float], float], top: float) -> str:

@@ -242,6 +242,14 @@ def test_bytes_are_compared_where_answers_are_asked_for_by_size() -> None:
     assert found(100, 5000).verdict is Verdict.FAIL
 
 
+def test_what_nodes_keep_track_of_is_told() -> None:
+    tracked = ({"n1": 5, "n2": 1}, {"n1": 900, "n2": 700})
+    found = carries(turns(DUE), "ClusterIP", at_least=0.9, generator_per_s=400, tracked=tracked)
+    assert (found.numbers["tracked_before"], found.numbers["tracked_after"]) == (6, 1600)
+    assert "n1 kept track of 5 connections before, 900 after" in found.details
+    assert "tracked_after" not in carries(turns(DUE), "ClusterIP", at_least=0.9, generator_per_s=400).numbers
+
+
 def test_a_generator_without_ports_is_the_limit() -> None:
     out = {"generator out of ports": 300}
     found = carries(turns(100, failed=out), "ClusterIP", at_least=0.9, generator_per_s=400)

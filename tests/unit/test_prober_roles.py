@@ -124,6 +124,8 @@ def test_a_listener_stops_a_plan_and_says_what_is_wrong(plans: str) -> None:
     assert (code, json.loads(body)["message"]) == (400, "rate_per_s: found 0; allowed is a number above 0 to 5000")
     assert asked(f"{plans}/readyz")[0] == 200
     assert abs(json.loads(asked(f"{plans}/clock")[1])["now"]) > 1e9
+    entries = json.loads(asked(f"{plans}/tracked")[1])["entries"]
+    assert entries is None or entries >= 0
     assert asked(f"{plans}/other")[0] == 404
 
 
@@ -243,3 +245,19 @@ def test_what_is_long_comes_back_whole(protocol: str) -> None:
     with backend() as (port, _, _):
         batch = probe(target(port, protocol, padding_bytes=8000), rate_per_s=50, count=5)
     assert [one.outcome for one in batch.probes] == ["ok"] * 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("size", [1024, 1 << 20])
+def test_an_answer_is_as_large_as_was_asked_for(method: str, size: int) -> None:
+    with backend() as (port, _, _):
+        status, body = asked(f"http://127.0.0.1:{port}/bytes/{size}", method=method)
+    line, _, rest = body.partition(b"\n")
+    assert (status, len(body), rest.strip()) == (200, size, b"")
+    assert json.loads(line)["nonce"].endswith(f"bytes/{size}")
+
+
+def test_an_answer_that_would_be_too_large_is_refused() -> None:
+    with backend() as (port, _, _):
+        status, body = asked(f"http://127.0.0.1:{port}/bytes/{1 << 30}")
+    assert (status, b"allowed is at most 16777216" in body) == (400, True)

@@ -98,8 +98,8 @@ def test_junit_has_one_testcase_per_case() -> None:
 
 
 def test_the_totals_of_junit_are_those_of_the_catalogue() -> None:
-    # The full profile is without load, which has a profile of its own.
-    resolved = [ROOT / f"conformance/profiles/resolved/{name}.txt" for name in ("full", "throughput")]
+    # The full profile is without load, which has two profiles of its own.
+    resolved = [ROOT / f"conformance/profiles/resolved/{name}.txt" for name in ("full", "throughput", "soak")]
     ids = [case for file in resolved for case in file.read_text("utf-8").splitlines()]
     promise = records.collected().promises[0].model_copy(update={"cases": tuple(ids)})
     events: list[Event] = [records.started(), records.collected(promises=(promise,))]

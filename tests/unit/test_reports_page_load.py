@@ -30,6 +30,35 @@ def test_load_is_drawn_with_its_losses_and_faults(tmp_path: Path) -> None:
     assert [block.text for block in chart.blocks] == ["ClusterIP, new"]
 
 
+def test_bytes_are_drawn_where_they_were_asked_for(tmp_path: Path) -> None:
+    path, made = tmp_path / "load.jsonl", take("ClusterIP", failed={"refused": 7})
+    history = History(path)
+    history.add(made.block.model_copy(update={"sizes_b": (1024,)}))
+    for report in made.reports:
+        rows = tuple(row.model_copy(update={"bytes": 3_000_000}) for row in report.rows)
+        history.add(report.model_copy(update={"rows": rows}))
+    history.close()
+    chart = load_chart(read(path))
+    assert chart is not None
+    assert [(lane.title, lane.top) for lane in chart.lanes][2] == ("Megabytes a second", "6 MB")
+
+
+def test_a_soak_of_hours_is_drawn_with_few_points(tmp_path: Path) -> None:
+    path, hours_s = tmp_path / "soak.jsonl", 7200
+    made = take("soak")
+    (report, _), history = made.reports, History(path)
+    history.add(made.block.model_copy(update={"seconds": float(hours_s)}))
+    rows = tuple(report.rows[0].model_copy(update={"second": second}) for second in range(hours_s))
+    effort = report.effort.model_copy(update={"second": float(hours_s)})
+    history.add(report.model_copy(update={"rows": rows, "effort": effort}))
+    history.close()
+    chart = load_chart(read(path))
+    assert chart is not None
+    assert [text for _, text in chart.ticks][:3] == ["0 s", "1800 s", "3600 s"]
+    rate = chart.lanes[1]
+    assert (rate.top, len(re.findall("[ML]", rate.lines[0].path))) == ("100", 900)
+
+
 def test_a_record_without_load_has_no_chart(tmp_path: Path) -> None:
     path = tmp_path / "none.jsonl"
     history = History(path)
