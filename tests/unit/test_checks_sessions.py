@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixtures.checks.sessions import sessions, sessions_end, sessions_unbroken
+from fixtures.checks.sessions import sessions, sessions_end, sessions_unbroken, sessions_undivided
 from fixtures.history import Finding
 from fixtures.probes import Outcome, Probe
 from fixtures.verdicts import Verdict
@@ -97,3 +97,46 @@ def test_the_end_of_a_session_must_be_in_the_record() -> None:
     assert ended(session(9, "bbbbbbb"), session(1, "a")).sentence == "no session to web-a was in use"
     assert ended(session(1, "aaa")).verdict is Verdict.ERROR
     assert ended(session(1, "aa", end="closed"), session(2, "a")).verdict is Verdict.PASS, "the second is not needed"
+
+
+def undivided(*rows: list[Probe], of: str = "ab") -> Finding:
+    """The judgement of connections to pods of these letters."""
+    return sessions_undivided([batch([row for one in rows for row in one])], {f"web-{pod}" for pod in of})
+
+
+def at_once(number: int, pods: str) -> list[Probe]:
+    """A connection that had all requests sent before the first was answered."""
+    return [
+        probe("ok", f"web-{pod}", n / 100, connection=number, request=n + 1, done_s=2.0) for n, pod in enumerate(pods)
+    ]
+
+
+ENOUGH = [at_once(number, "aaa" if number % 2 else "bbb") for number in range(1, 32)]
+
+
+def test_connections_that_each_have_one_pod_are_undivided() -> None:
+    found = undivided(*ENOUGH)
+    assert (found.verdict, found.numbers["sessions"], found.numbers["at_once"]) == (Verdict.PASS, 31, 31)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([at_once(99, "aba")], "1 connections answered by several pods"),
+        ([at_once(99, "ac")], "1 answered by another pod, 1 connections answered by several pods"),
+        ([session(99, "aa", end="reset")], "1 reset"),
+    ],
+)
+def test_a_connection_of_several_pods_is_found(rows: list[list[Probe]], sentence: str) -> None:
+    found = undivided(*ENOUGH, *rows)
+    assert (found.verdict, found.sentence) == (Verdict.FAIL, sentence)
+
+
+def test_a_pod_without_connections_is_found() -> None:
+    assert undivided(*[at_once(number, "aaa") for number in range(1, 32)]).verdict is Verdict.FAIL
+
+
+def test_too_few_connections_or_none_with_requests_at_once_are_an_error() -> None:
+    assert undivided(*ENOUGH[:30]).verdict is Verdict.ERROR
+    one_by_one = [session(number, "aaa" if number % 2 else "bbb") for number in range(1, 32)]
+    assert undivided(*one_by_one).verdict is Verdict.ERROR

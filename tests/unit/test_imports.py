@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from fixtures.prober.vantages import AGENT
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("conformance", "fixtures", "reports", "tests", "benchmarks")
@@ -44,6 +47,8 @@ RULES = {
 
 STANDARD_LIBRARY_ONLY = ("fixtures/prober/agent",)
 """Packages whose files import the standard library and, relatively, each other."""
+LIBRARIES = {"http2.py": {"h2"}, "websocket.py": {"wsproto"}}
+"""But for these, which only pods that have the libraries import."""
 
 
 def modules_below(place: str) -> list[Path]:
@@ -94,8 +99,16 @@ def test_what_ships_into_pods_needs_the_standard_library_only(place: str) -> Non
     files = modules_below(place)
     assert files
     package = place.replace("/", ".")
-    found = {name for path in files for _, name in imports_of(path, package) if not within(name, (package,))}
-    assert {name.partition(".")[0] for name in found} - sys.stdlib_module_names == set()
+    for path in files:
+        found = {name for _, name in imports_of(path, package) if not within(name, (package,))}
+        needed = {name.partition(".")[0] for name in found} - sys.stdlib_module_names
+        assert needed == LIBRARIES.get(path.name, set()), path
+
+
+def test_the_agent_starts_without_libraries() -> None:
+    code = f"import sys; sys.path.append({str(AGENT.parent)!r}); import agent.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert {name.partition(".")[0] for name in done.stdout.split()} & set().union(*LIBRARIES.values()) == set()
 
 
 def test_locust_is_imported_by_its_own_processes_alone() -> None:

@@ -253,6 +253,14 @@ def test_pods_can_be_kept_to_some_nodes(api: Api, script: Script) -> None:
     assert terms == [[{"key": "metadata.name", "operator": "In", "values": [name]}] for name in ("a", "b")]
 
 
+def test_pods_of_more_protocols_are_ready_when_kubelet_can_speak_grpc_to_them(api: Api, script: Script) -> None:
+    script.replies = [("POST /apis/apps/v1/namespaces/n/deployments", 201, {"metadata": {"name": "web"}})]
+    Web(api, INFO, "n", shape=Shape(multiplexed=True))
+    container = script.seen[-1][2]["spec"]["template"]["spec"]["containers"][0]
+    assert "--multiplexed" in container["args"]
+    assert {"grpc", "httpGet"} & container["readinessProbe"].keys() == {"grpc"}
+
+
 def test_a_refusal_must_name_the_reason(api: Api, script: Script) -> None:
     path = "POST /api/v1/namespaces/n/services"
     services = Services(api, "n", History())
