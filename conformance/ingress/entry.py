@@ -180,14 +180,24 @@ class Entry:
                 left_s = max(0.0, since + self.within_s - time.time())
                 under_way.wait_until_seen(one.pods, since=since, timeout_s=left_s, of=partial(eq, one.target))
 
-    def must_lead(self, probing: Probing, history: History, asked: Sequence[Asked], *, token: str) -> None:
+    def must_lead(
+        self,
+        probing: Probing,
+        history: History,
+        asked: Sequence[Asked],
+        *,
+        token: str,
+        at_least: int = SILENT_CONNECTIONS,
+    ) -> None:
         """Each request is answered by the pods that it is to be, each of them, or by nobody.
+
+        Sent are as many as show each of the pods, and `at_least` so many.
 
         Raises:
             BrokenPromise: not so.
         """
         most = max((connections_to_see_all(len(one.pods)) for one in asked if one.pods), default=0)
-        count = max(SILENT_CONNECTIONS, most)
+        count = max(at_least, most)
         targets = [one.target for one in asked]
         (batch,) = probing.run(targets, [self.vantage], count=count, rate_per_s=RATE_PER_S)
         control = [batch.of(one.target.name) for one in asked if one.pods]
@@ -202,9 +212,13 @@ class Entry:
         must_hold(history, *findings)
 
     def must_follow(self, probing: Probing, history: History, asked: Sequence[Asked], *, token: str) -> None:
-        """As `must_lead`, of what has just been changed: judged once it has come through, or had the time for that."""
+        """As `must_lead`, of what has just been changed: judged once it has come through, or had the time for that.
+
+        By so many requests that one of as many pods as are shared would be seen, had it been forgotten.
+        """
         self.come_about(probing, asked)
-        self.must_lead(probing, history, asked, token=token)
+        enough = connections_to_see_all(len(self.pods))
+        self.must_lead(probing, history, asked, token=token, at_least=enough)
 
 
 def host_of(name: str, tag: str) -> str:
