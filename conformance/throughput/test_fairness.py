@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.checks.holding import must_hold
 from fixtures.checks.throughput import fair
-from fixtures.load.stage import BLOCK_S, LOAD, LoadStage
+from fixtures.load.stage import LOAD, LoadStage
 from fixtures.requirements import SHOULD, requirement
 from fixtures.scenarios.ways import PORT
 from fixtures.workloads.services import Services
@@ -12,6 +12,8 @@ from fixtures.workloads.services import Services
 pytestmark = pytest.mark.disruptive(order=9)
 OTHER_PORT = 8080
 """Of the same pods."""
+FAIR_S = 4.0
+"""Of the block: three seconds are judged."""
 
 
 @requirement(
@@ -30,6 +32,6 @@ def test_two_services_share_alike(load_stage: LoadStage) -> None:
     family = load_stage.ground.cluster.families[0]
     second = load_stage.target("second ClusterIP", other.cluster_ips[family], PORT)
     targets, rate = [*load_stage.by("ClusterIP"), second], LOAD * load_stage.limit("new").per_s()
-    block = load_stage.generator.block("two Services", targets, "new", seconds=2 * BLOCK_S, rate_per_s=rate)
+    block = load_stage.generator.block("two Services", targets, "new", seconds=FAIR_S, rate_per_s=rate)
     take = load_stage.generator.run(block, history)
     must_hold(history, fair(take, margin=load_stage.ground.budgets.load_fairness_margin))

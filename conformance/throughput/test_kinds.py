@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.checks.holding import must_hold
 from fixtures.checks.throughput import no_losses, stays_on_its_node
-from fixtures.load.kinds import ALONE, EXTERNAL, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
+from fixtures.load.kinds import ALONE, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
 from fixtures.load.stage import LoadStage
 from fixtures.requirements import SHOULD, requirement
 from fixtures.verdicts import NotObservable
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.disruptive(order=9)
 
 @requirement(
     "throughput.policies_hold_under_load",
-    promise="Under load, too, a Service whose internal policy is Local leads to pods of the client's node, and with "
-    "either policy Local no request is lost.",
-    source="kubernetes.io: Service Internal Traffic Policy; Virtual IPs, External traffic policy",
+    promise="Under load, too, a Service whose internal policy is Local leads to pods of the client's node, and no "
+    "request is lost.",
+    source="kubernetes.io: Service Internal Traffic Policy",
     level=SHOULD,
 )
 def test_policies_hold_under_load(load_stage: LoadStage) -> None:
@@ -27,8 +27,8 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
     nodes = {pod.name: pod.node for pod in found.pods}
     must_hold(
         found.history,
-        no_losses([found.of(INTERNAL), found.of(EXTERNAL)], "with policies Local", needed=REQUESTS),
-        stays_on_its_node(found.of(INTERNAL), nodes=nodes, workers=found.workers),
+        no_losses([found.take.only(INTERNAL)], "with the internal policy Local", needed=REQUESTS),
+        stays_on_its_node(found.take.only(INTERNAL), nodes=nodes, workers=found.workers),
     )
 
 
@@ -41,7 +41,7 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
 def test_one_pod_bears_a_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
     found = load_stage.measured("kinds", call_kinds)
-    must_hold(found.history, no_losses([found.of(ALONE)], "by a Service with one pod", needed=REQUESTS))
+    must_hold(found.history, no_losses([found.take.only(ALONE)], "by a Service with one pod", needed=REQUESTS))
 
 
 @requirement(
