@@ -31,7 +31,10 @@ class KindHost:
 
     def suite(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the conformance suite on kind, with everything that it says in one pipe."""
-        command = [sys.executable, "-m", "pytest", "conformance", "--cluster=kind", *OPTIONS, *arguments]
+        there = any(argument.startswith("--cluster-name=") for argument in arguments)
+        # What nodes are made of is said of a fresh cluster alone.
+        options = [option for option in OPTIONS if not (there and option.startswith("--kind-image="))]
+        command = [sys.executable, "-m", "pytest", "conformance", "--cluster=kind", *options, *arguments]
         return subprocess.Popen(
             self.engine.inside(command, folder=ROOT),
             env={**self.engine.environment, **PLUGINS, "PYTHONUNBUFFERED": "1"},

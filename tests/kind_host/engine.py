@@ -98,6 +98,8 @@ class Engine:
         self._folder.mkdir(parents=True)
         for leaf in ("engine", "nodes"):
             self._cgroups.create(f"{CGROUP}/{leaf}")
+        # As the built-in cluster: a busy neighbour must not be mistaken for a slow Service.
+        self._cgroups.weigh(CGROUP, 2)
         log = self._folder / "engine.log"
         # The engine's own group, in every tree; the shell moves itself before it becomes the script.
         files = " ".join(f"'{file}'" for file in self._cgroups.process_files(f"{CGROUP}/engine"))
