@@ -19,8 +19,7 @@ from fixtures.clusters.local.processes import in_network_namespace
 from fixtures.errors import UsageError
 from fixtures.verdicts import Verdict
 from reports.record import CaseFinished, read
-from reports.results import results
-from tests.local.few_rights import RUN_TIMEOUT_S, Runner
+from tests.local.few_rights import RUN_TIMEOUT_S, USER, Runner
 from tests.local.helpers import kubectl, must_succeed
 
 SEEN_WITHIN_S = 90.0
@@ -31,46 +30,48 @@ QUICK = (
     "endpoints.slices_say_where_a_pod_is",
     "node_port.port_31000_of_every_node_leads_to_three_pods",
 )
-BUSY = [
-    {
-        "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
-        "kind": "PriorityLevelConfiguration",
-        "metadata": {"name": "seeded-busy"},
-        "spec": {
-            "type": "Limited",
-            "limited": {"nominalConcurrencyShares": 0, "lendablePercent": 0, "limitResponse": {"type": "Reject"}},
-        },
-    },
-    {
-        "apiVersion": "flowcontrol.apiserver.k8s.io/v1",
-        "kind": "FlowSchema",
-        "metadata": {"name": "seeded-busy"},
-        "spec": {
-            "priorityLevelConfiguration": {"name": "seeded-busy"},
-            "matchingPrecedence": 2,
-            "rules": [
-                {
-                    "subjects": [
-                        {
-                            "kind": "ServiceAccount",
-                            "serviceAccount": {"name": "runner", "namespace": "service-conformance"},
-                        }
-                    ],
-                    "resourceRules": [
-                        {
-                            "verbs": ["*"],
-                            "apiGroups": ["*"],
-                            "resources": ["*"],
-                            "namespaces": ["*"],
-                            "clusterScope": True,
-                        }
-                    ],
-                }
-            ],
-        },
-    },
-]
-"""API Priority and Fairness by which the suite has no share of the API server: 429 with Retry-After to everything."""
+# It takes connections and says nothing.
+SILENT = "import socket; it = socket.create_server(('127.0.0.1', 0)); print(it.getsockname()[1], flush=True); input()"
+
+
+def busy(silent: int) -> str:
+    """What makes the API server busy for the suite alone: it serves one of its requests at a time, and objects are made
+    slowly; all others are answered 429 with Retry-After (kubernetes.io, API Priority and Fairness).
+
+    Args:
+        silent: a port of the API server's loopback where nobody answers.
+    """
+    account = {"name": "runner", "namespace": "service-conformance"}
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": True}
+    subjects = [{"kind": "ServiceAccount", "serviceAccount": account}]
+    created = {"operations": ["CREATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}
+    webhook = {
+        "name": "slow.conformance.example",
+        "clientConfig": {"url": f"https://127.0.0.1:{silent}/"},
+        "rules": [created],
+        "matchConditions": [{"name": "ours", "expression": f'request.userInfo.username == "{USER}"'}],
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 3,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    share = {"nominalConcurrencyShares": 0, "borrowingLimitPercent": 0, "limitResponse": {"type": "Reject"}}
+    level = {"type": "Limited", "limited": share}
+    schema = {
+        "priorityLevelConfiguration": {"name": "seeded-busy"},
+        "matchingPrecedence": 2,
+        "rules": [{"subjects": subjects, "resourceRules": [everything]}],
+    }
+    flow = "flowcontrol.apiserver.k8s.io/v1"
+    objects: list[tuple[str, str, dict[str, object]]] = [
+        (flow, "PriorityLevelConfiguration", {"spec": level}),
+        (flow, "FlowSchema", {"spec": schema}),
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", {"webhooks": [webhook]}),
+    ]
+    return yaml.safe_dump_all(
+        {"apiVersion": version, "kind": kind, "metadata": {"name": "seeded-busy"}, **body}
+        for version, kind, body in objects
+    )
 
 
 def wait_for(what: str, holds: Callable[[], object]) -> None:
@@ -84,7 +85,7 @@ def wait_for(what: str, holds: Callable[[], object]) -> None:
 def cases(report: Path) -> list[CaseFinished]:
     """Those that came to their end until now."""
     try:
-        return list(results(read(report)).cases.values())
+        return [event for event in read(report) if isinstance(event, CaseFinished)]
     except UsageError:
         return []
 
@@ -115,16 +116,21 @@ def test_a_busy_api_server_is_waited_for(runner: Runner) -> None:
     def turned_away() -> int:
         return sum(one.status == 429 for one in runner.asked())
 
-    manifest = yaml.safe_dump_all(BUSY)
     before = turned_away()
-    try:
-        with running(runner) as report:
-            wait_for("the run asks for something", report.exists)
-            must_succeed(kubectl(runner.cluster, "apply", "--filename=-", text=manifest))
-            wait_for("requests are turned away", lambda: turned_away() >= before + 3)
-            must_succeed(kubectl(runner.cluster, "delete", "--filename=-", text=manifest))
-    finally:
-        kubectl(runner.cluster, "delete", "--ignore-not-found", "--filename=-", text=manifest)
+    silent = in_network_namespace(runner.cluster.host("control-plane").namespace, [sys.executable, "-I", "-c", SILENT])
+    with subprocess.Popen(silent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        manifest = busy(int(process.stdout.readline()))
+        try:
+            # Two processes, so that one asks while the other makes something.
+            with running(runner, "-n2") as report:
+                wait_for("the run begins", report.exists)
+                must_succeed(kubectl(runner.cluster, "apply", "--filename=-", text=manifest))
+                wait_for("requests are turned away", lambda: turned_away() >= before + 3)
+                must_succeed(kubectl(runner.cluster, "delete", "--filename=-", text=manifest))
+        finally:
+            kubectl(runner.cluster, "delete", "--ignore-not-found", "--filename=-", text=manifest)
+            process.terminate()
     assert said(cases(report)) == []
     assert {case.verdict for case in cases(report)} == {Verdict.PASS}
 

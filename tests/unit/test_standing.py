@@ -68,6 +68,16 @@ def test_a_pod_that_was_taken_makes_an_error_that_names_it(items: list[Object], 
     assert str(caught.value).startswith(f"{named}{why}; so this says nothing of the Service: expected two pods")
 
 
+def test_what_is_known_to_be_taken_is_not_tried_again() -> None:
+    shared = standing(pod(1))
+    with pytest.raises(SuiteError), shared.under({"web_pods"}):
+        raise broken()
+    with pytest.raises(SuiteError, match="pod svc-a/web-2 on node-2"), shared.under({"web_pods"}):
+        pytest.fail("it was tried")
+    with shared.under({"two_pods"}):
+        pass
+
+
 def test_what_is_broken_while_they_stand_is_broken() -> None:
     with pytest.raises(BrokenPromise), standing(pod(1), pod(2)).under({"web_pods"}):
         raise broken()
