@@ -126,10 +126,11 @@ class Entry:
     """Pods, Services and Ingresses of the chapter.
 
     Attributes:
-        web: three shared pods, as they are; `left` and `right` are Services of the first and the second of them, `all`
-            is one of all three, whose port `alt` leads to another port of theirs.
-        own: two pods that tests may change, behind the Service `changing`.
-        moving: a Service of the first of the shared pods, which tests may change.
+        web: three shared pods, which stay as they are.
+        own: two pods that tests may change.
+        services: `left` and `right` of the first and the second of the shared pods; `all` of all three, whose port
+            `alt` leads to another port of theirs; `moving` of the first one, which a test changes; `changing` of the
+            own pods.
         routed: the Ingress that tests only read.
         going: one that a test deletes.
         changed: of `changing` and `moving`.
