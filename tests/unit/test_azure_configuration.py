@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from conformance.azure.asked import Asked
+from conformance.azure.settings import Setting
 from fixtures.azure.holdings import Resources, base_name
 from fixtures.azure.resources import LoadBalancer, PublicIp, SecurityGroup
 from fixtures.checks.azure_configuration import (
@@ -20,8 +22,9 @@ from fixtures.checks.azure_configuration import (
 from fixtures.checks.azure_events import names_the_cause
 from fixtures.checks.azure_expected import EVERY, NodePort, expected_all_ports_rule, expected_rules
 from fixtures.checks.azure_holding import Holding
-from fixtures.history import Finding
-from fixtures.verdicts import Verdict
+from fixtures.clusters import IPFamily
+from fixtures.history import Finding, History
+from fixtures.verdicts import Unsupported, Verdict
 
 UID = "0f1e2d3c-aaaa-bbbb-cccc-0123456789ab"
 BASE = base_name(UID)
@@ -199,3 +202,10 @@ def test_events_name_causes() -> None:
     assert names_the_cause("SyncLoadBalancerFailed", "no such-ip", ["such-ip"]).verdict is Verdict.PASS
     assert names_the_cause("SyncLoadBalancerFailed", "no", ["such-ip"]).verdict is Verdict.FAIL
     assert names_the_cause("EnsuredLoadBalancer", "such-ip", ["such-ip"]).verdict is Verdict.FAIL
+
+
+def test_what_takes_both_families_is_unsupported_where_services_have_one() -> None:
+    setting = Setting("dual-stack", spec={"ipFamilyPolicy": "RequireDualStack"})
+    asked = Asked(cast(Any, None), cast(Any, None), [setting], [IPFamily.IPV4])
+    with pytest.raises(Unsupported, match="the cluster does not offer IPv4 and IPv6 for one Service"):
+        asked.made(setting, History())
