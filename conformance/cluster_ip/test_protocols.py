@@ -160,7 +160,7 @@ def test_protocols_pass(
 def test_requests_of_a_connection_stay_together(
     speaking: Speaking, probing: Probing, history: History, kind: ServiceType
 ) -> None:
-    """Fault: `target_ports_changed`."""
+    """Fault: `backend_dropped`, connections by one node to the pods on others come to nothing."""
     pairs, pods = speaking.pairs(kind, *PROTOCOLS), speaking.web.wait_until_serving()
     connections = -(-connections_to_see_all(len(pods)) // sum(len(targets) for _, targets in pairs))
     for pod in pods:
