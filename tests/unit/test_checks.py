@@ -14,7 +14,7 @@ from fixtures.checks.connection import connected
 from fixtures.checks.finding import finding
 from fixtures.checks.holding import must_hold
 from fixtures.checks.isolation import OTHER_QUESTION, isolated, turned_away
-from fixtures.checks.names import does_not_exist, resolves_to
+from fixtures.checks.names import does_not_exist, leads_nowhere, resolves_to
 from fixtures.checks.reachability import connections_to_see_all, reachability
 from fixtures.checks.refusal import refused
 from fixtures.checks.values import equal, lie_in
@@ -152,6 +152,13 @@ def test_names_resolve_to_exactly_the_addresses() -> None:
         assert resolves_to([batch([named("10.0.0.1"), bad])], ["10.0.0.1"]).verdict is Verdict.FAIL
     found = resolves_to([batch([named("10.0.0.2")])], ["10.0.0.1"])
     assert found.sentence == "1 of 1 answers are other ones, first x: NOERROR web.test. 10.0.0.2, for 5 s"
+
+
+def test_a_name_that_leads_nowhere_may_be_denied_or_failed_on_the_way_out() -> None:
+    for rcode in ("NXDOMAIN", "SERVFAIL"):
+        assert leads_nowhere([batch([named(rcode=rcode)])]).verdict is Verdict.PASS
+    assert leads_nowhere([batch([named("10.0.0.1")])]).verdict is Verdict.FAIL
+    assert leads_nowhere([]).verdict is Verdict.ERROR
 
 
 def test_only_nxdomain_says_that_a_name_does_not_exist() -> None:
