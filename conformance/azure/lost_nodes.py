@@ -7,6 +7,7 @@ from contextlib import suppress
 from fixtures.api import NODES, Object
 from fixtures.azure.reading import Reading
 from fixtures.checks.azure_holding import Holding
+from fixtures.clusters.reading import is_ready
 from fixtures.errors import BrokenPromise
 from fixtures.history import Observation
 from fixtures.scenarios.scene import Scene, Take
@@ -56,15 +57,11 @@ def _note(scene: Scene, service: Service) -> None:
     body = {
         "held": held.body(),
         "up": sorted(up),
-        "not_ready": [n["metadata"]["name"] for n in scene.api.list_all(NODES)["items"] if not _is_ready(n)],
+        "not_ready": [n["metadata"]["name"] for n in scene.api.list_all(NODES)["items"] if not is_ready(n)],
     }
     scene.history.add(
         Observation(change="READ", resource=LOST, name=service.name, namespace=service.namespace, body=body)
     )
-
-
-def _is_ready(node: Object) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", ()))
 
 
 def noted(take: Take) -> tuple[Holding, list[str], list[str]]:

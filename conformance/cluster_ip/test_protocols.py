@@ -163,13 +163,15 @@ def test_requests_of_a_connection_stay_together(
     """Fault: `backend_dropped`, connections by one node to the pods on others come to nothing."""
     pairs, pods = speaking.pairs(kind, *PROTOCOLS), speaking.web.wait_until_serving()
     connections = -(-connections_to_see_all(len(pods)) // sum(len(targets) for _, targets in pairs))
-    for pod in pods:
-        speaking.web.slow_down(pod, SLOW_MS)
-    batches = probing.run_from(
-        kept(pairs, connections), count=REQUESTS * connections, rate_per_s=2 * RATE_PER_S, timeout_ms=TIMEOUT_MS
-    )
-    for pod in pods:
-        speaking.web.slow_down(pod, 0)
+    try:
+        for pod in pods:
+            speaking.web.slow_down(pod, SLOW_MS)
+        batches = probing.run_from(
+            kept(pairs, connections), count=REQUESTS * connections, rate_per_s=2 * RATE_PER_S, timeout_ms=TIMEOUT_MS
+        )
+    finally:
+        for pod in pods:
+            speaking.web.slow_down(pod, 0)
     must_hold(history, sessions_undivided(batches, {pod.name for pod in pods}))
 
 
