@@ -15,7 +15,9 @@ from fixtures.catalogue import collect
 from fixtures.clusters import Disruption
 from fixtures.clusters.local import open_cluster
 from fixtures.clusters.local.cluster import LocalCluster
+from fixtures.scheduling import is_disruptive
 from fixtures.session import is_worker
+from fixtures.turns import Turns
 from tests.seeded_faults import matrix
 
 
@@ -90,3 +92,14 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[LocalCluster]:
     local = open_cluster(request.config.getoption("cluster_name"), keep=False, progress=print)
     yield local
     local.close()
+
+
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what is disruptive apart from the tests of all workers.
+
+    Load is measured so: beside another cluster's tests the load generator would be the limit.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    with Turns(folder.parent if is_worker(request.config) else folder).turn(alone=is_disruptive(request.node)):
+        yield

@@ -67,7 +67,7 @@ def run_under(
 
 
 def marks(promises: Sequence[str]) -> list[pytest.MarkDecorator]:
-    """What takes longest is started first; load is measured last and one at a time, for the sake of the processors."""
+    """What takes longest is started first; load is measured last and alone, for the sake of the processors."""
     if any(promise.startswith("throughput.") for promise in promises):
         return [pytest.mark.disruptive]
     return [pytest.mark.long] if len(promises) > MANY else []
