@@ -161,7 +161,8 @@ def run(names: Sequence[str], cluster_name: str | None, file: Path | None, *, ev
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, 1 (a figure does not hold), 3 (a benchmark broke), 4 (bad input) or 130."""
     parser = CommandParser(prog="python -m benchmarks", description="All figures; about a quarter of an hour.")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"of {', '.join(BENCHMARKS)} (default: all)")
+    of_which = f"of {', '.join(BENCHMARKS)} (default: all); may be given more than once"
+    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help=of_which)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument(
         "--cluster-name", metavar="NAME", help="a local cluster that is up, for those that share one; it stays up"

@@ -106,7 +106,7 @@ def collected(monkeypatch: pytest.MonkeyPatch, file: Path, **benchmarks: Benchma
     """Run made-up benchmarks as the command does; returns its exit code."""
     monkeypatch.setattr(collecting, "BENCHMARKS", benchmarks)
     monkeypatch.setattr(collecting, "check_root", lambda: None)
-    return main(["--only", *benchmarks, "--json", str(file)])
+    return main([*(word for name in benchmarks for word in ("--only", name)), "--json", str(file)])
 
 
 @pytest.mark.parametrize(
