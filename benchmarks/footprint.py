@@ -33,6 +33,7 @@ from fixtures.commands import CommandParser
 from fixtures.ending import Ending
 from fixtures.errors import SuiteError, UsageError
 from fixtures.profiles import NAMES
+from fixtures.verdicts import Verdict
 from fixtures.workloads.namespaces import NAME_PREFIX
 from reports.results import load
 from tests.local.few_rights import USER, Runner
@@ -209,6 +210,8 @@ class Footprint:
     took_s: float
     cases: Counter[str]
     """By verdict."""
+    errors: tuple[str, ...]
+    """The cases that are `error`, with their first lines: what is measured is not all that it should be."""
 
 
 @contextmanager
@@ -263,8 +266,10 @@ def run(cluster: LocalCluster, profile: str, processes: int, folder: Path) -> Fo
     finally:
         runner.remove()
     logs = sorted((cluster.folder / "log").glob("audit*.log"))
-    cases = Counter(str(case.verdict) for case in load(folder / "report").cases.values())
-    return Footprint(asked_by(audit_events(logs), USER, since), census, memory, took_s, cases)
+    cases = load(folder / "report").cases.values()
+    verdicts = Counter(str(case.verdict) for case in cases)
+    errors = tuple(f"{case.case}: {case.first_line}" for case in cases if case.verdict is Verdict.ERROR)
+    return Footprint(asked_by(audit_events(logs), USER, since), census, memory, took_s, verdicts, errors)
 
 
 def explained_s() -> list[float]:
@@ -299,6 +304,8 @@ def figures(cluster: LocalCluster, console: Console, *, profile: str = PROFILE, 
     how = f"{profile}, -n {processes}"
     cases = sum(found.cases.values())
     said(console, f"footprint: {how}: {_listed(found.cases)}")
+    for error in found.errors:
+        said(console, f"footprint: error: {error}")
     most = ", ".join(f"{what} {number}" for what, number in found.asked.most)
     yield RATE.measured(found.asked.per_s, f"{how}; {found.asked.count} in {found.asked.lasted_s:.0f} s, most: {most}")
     yield PER_CASE.measured(found.asked.count / cases, f"{how}; {cases} cases")
