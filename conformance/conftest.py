@@ -32,6 +32,7 @@ from fixtures.scheduling import last_of_acts, scenario_of, upcoming
 from fixtures.session import BUDGETS_KEY, CLUSTER_INFO_KEY, REPORT_DIR_KEY, RUN_ID_KEY, TURNS_KEY, is_offered, is_worker
 from fixtures.verdicts import NotObservable, Unsupported
 from fixtures.workloads.namespaces import GONE_FROM_CLOUD_WITHIN_S, GONE_WITHIN_S, Namespaces
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.prepared import api_of
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.slices import Slices
@@ -46,6 +47,8 @@ STAGE_KEY = pytest.StashKey[tuple[Stage, dict[str, str]]]()
 """The stage of this process, and the last test of each act."""
 STANDING_KEY = pytest.StashKey[Standing]()
 """The pods that tests of this process share."""
+NEEDED_KEY = pytest.StashKey[Needed]()
+"""The workloads of this process that go when they are no longer needed."""
 NODE_PORTS = range(31000, 31020)
 """The diagram's node port, and what is tried when it is taken, as by another worker of the same run."""
 
@@ -180,6 +183,13 @@ def standing(api: Api, request: pytest.FixtureRequest) -> Standing:
     return made
 
 
+@pytest.fixture(scope="session")
+def needed(request: pytest.FixtureRequest) -> Needed:
+    """Workloads of some tests, which go after the last of these."""
+    request.config.stash[NEEDED_KEY] = made = Needed(request.session.items)
+    return made
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """What a test finds broken is broken only while the pods stand that it shares with others."""
@@ -294,7 +304,7 @@ def stage(ground: Ground, request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """After the last test of an act: its probes take memory, of which a process has little."""
+    """After the last test of an act: its probes take memory, of which a process has little; and so do workloads."""
     try:
         return (yield)
     finally:
@@ -302,12 +312,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         scenario = scenario_of(item)
         if stage and scenario and last.get(scenario.act_name) == item.nodeid:
             stage.forget(scenario)
+        if NEEDED_KEY in item.config.stash:
+            item.config.stash[NEEDED_KEY].passed(item)
 
 
 @pytest.fixture(scope="session")
-def spreads(ground: Ground) -> Iterator[Spreads]:
+def spreads(ground: Ground, needed: Needed) -> Iterator[Spreads]:
     """A number of pods that changes, to see how connections spread over them."""
     made = Spreads(ground)
+    needed.until_last("spreads", made.remove)
     yield made
     made.close()
 
@@ -402,11 +415,15 @@ def directory(
     web_pods: tuple[Pod, ...],
     pod_vantages: tuple[PodVantage, ...],
     budgets: Budgets,
+    needed: Needed,
 ) -> Directory:
     """Services of each kind in front of the shared pods and two more, for the chapters about names and endpoints."""
     history = History()
     slices = Slices(api, web.namespace, history, within_s=budgets.endpoint_slices_s)
-    return Maker(api, cluster, web, slices, history).make(web_pods, pod_vantages)
+    maker = Maker(api, cluster, web, slices, history)
+    made = maker.make(web_pods, pod_vantages)
+    needed.until_last("directory", maker.remove_pods)
+    return made
 
 
 @pytest.fixture

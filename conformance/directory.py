@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.versions import is_of
-from fixtures.api import SERVICES, Api, Object, Refused
+from fixtures.api import PODS, SERVICES, Api, Object, Refused
 from fixtures.checks.reachability import connections_to_see_all
 from fixtures.clusters import ClusterInfo, IPFamily
 from fixtures.history import History
@@ -106,13 +106,23 @@ class Maker:
         self.api, self.cluster, self.web, self.history = api, cluster, web, history
         self.services = Services(api, web.namespace, history)
         self.slices = slices
+        self.mixed: Web | None = None
+        self.configured: PodVantage | None = None
+
+    def remove_pods(self) -> None:
+        """Begin to delete the pods that it has made."""
+        if self.mixed:
+            self.mixed.delete()
+        if self.configured:
+            self.api.delete(PODS, self.configured.pod, self.configured.namespace)
 
     def make(self, pods: tuple[Pod, ...], vantages: tuple[PodVantage, ...]) -> Directory:
         """In front of these pods; the names that change are asked for before they do."""
-        mixed = Web(self.api, self.cluster, self.web.namespace, self.history, Shape(kind="StatefulSet", replicas=2))
+        shape = Shape(kind="StatefulSet", replicas=2)
+        mixed = self.mixed = Web(self.api, self.cluster, self.web.namespace, self.history, shape)
         made = self._of_selector(mixed) | self._by_hand(pods)
         self.web.label_pods(pods, listed="yes")
-        configured = self._configured(vantages[0])
+        configured = self.configured = self._configured(vantages[0])
         both = mixed.wait_until_serving()
         mixed.set_health(both[1], ready=False)
         mixed.wait_until_readiness(both[1], ready=False)

@@ -1,7 +1,7 @@
 """Services in the environment of pods."""
 
 from conformance.judge import Answers, Judge
-from fixtures.api import Api
+from fixtures.api import PODS, Api
 from fixtures.clusters import ClusterInfo
 from fixtures.prober.plan import Target
 from fixtures.prober.vantages import PodVantage
@@ -43,3 +43,4 @@ def test_pods_have_variables_of_services(
     target = Target(name=f"http pod {ip}", address=ip, port=80, protocol="http", family=family_of(ip))
     answers = [Answers(pod_vantages[0], [target], {pod.name})]
     judge.must_be_answered(answers, token=" ".join(variables.values()), of=1)
+    api.delete(PODS, pod.name, shared_namespace)

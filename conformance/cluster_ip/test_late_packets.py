@@ -16,6 +16,7 @@ from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import NotObservable, Verdict
 from fixtures.workloads.late_web import LateWeb, start_late_web
 from fixtures.workloads.namespaces import Namespaces
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Services
 
 HELD, REQUESTS, RATE_PER_S = 4, 40, 40.0
@@ -24,13 +25,14 @@ Each brings a late packet with it."""
 
 
 @pytest.fixture
-def late_web(api: Api, cluster: ClusterInfo, namespaces: Namespaces) -> LateWeb:
+def late_web(api: Api, cluster: ClusterInfo, namespaces: Namespaces, needed: Needed) -> LateWeb:
     """A backend beside which packets are sent that come too late."""
     if not cluster.pods.host_network:
         raise NotObservable("no pod may have the capability NET_RAW, which late packets are sent with")
     if IPFamily.IPV4 not in cluster.families:
         raise NotObservable("late packets are sent over IPv4 alone")
     namespace = namespaces.create("late", pod_security="privileged")
+    needed.until_last("late_web", lambda: namespaces.delete(namespace))
     try:
         return start_late_web(api, cluster, namespace)
     except Refused as refused:

@@ -25,6 +25,7 @@ from fixtures.requirements import MUST, requirement
 from fixtures.scenarios.ways import EVERY_TYPE, ServiceType, Way, create_services
 from fixtures.verdicts import NotObservable, Unsupported
 from fixtures.workloads.namespaces import Namespaces
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.vantages import start_vantages
 from fixtures.workloads.web import Shape, Web
@@ -103,10 +104,11 @@ def kept(pairs: Pairs, connections: int) -> list[tuple[Vantage, list[Target]]]:
 
 
 @pytest.fixture(scope="module")
-def speaking(api: Api, cluster: ClusterInfo, namespaces: Namespaces) -> Speaking:
+def speaking(api: Api, cluster: ClusterInfo, namespaces: Namespaces, needed: Needed) -> Speaking:
     """Three pods that speak these protocols, when their Services answer, or have had their time for that."""
     must_be_of(cluster, GRPC_PROBES, "gRPC probes are")
     namespace = namespaces.create("protocols", libraries=True)
+    needed.until_last("speaking", lambda: namespaces.delete(namespace))
     web = Web(api, cluster, namespace, shape=Shape(multiplexed=True))
     inside = start_vantages(api, cluster, namespace, multiplexed=True)
     pods = web.wait_until_serving()

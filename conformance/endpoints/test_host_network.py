@@ -17,6 +17,7 @@ from fixtures.requirements import MUST, requirement
 from fixtures.verdicts import NotObservable
 from fixtures.workloads.host_web import HostWeb, start_host_web
 from fixtures.workloads.namespaces import Namespaces
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 
 pytestmark = pytest.mark.scenario("host network")
@@ -24,11 +25,13 @@ protocols = pytest.mark.parametrize("protocol", ["http", "udp"])
 
 
 @pytest.fixture(scope="module")
-def host_web(api: Api, cluster: ClusterInfo, namespaces: Namespaces) -> HostWeb:
+def host_web(api: Api, cluster: ClusterInfo, namespaces: Namespaces, needed: Needed) -> HostWeb:
     """A backend in the network of each node."""
     if not cluster.pods.host_network:
         raise NotObservable("no pod may be in the network of a node")
-    return start_host_web(api, cluster, namespaces.create("hosts", pod_security="privileged"))
+    namespace = namespaces.create("hosts", pod_security="privileged")
+    needed.until_last("host_web", lambda: namespaces.delete(namespace))
+    return start_host_web(api, cluster, namespace)
 
 
 @pytest.fixture(scope="module")

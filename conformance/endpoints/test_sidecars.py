@@ -6,13 +6,14 @@ import pytest
 
 from conformance.judge import Answers, Judge, settle
 from conformance.versions import must_be_of
-from fixtures.api import Api
+from fixtures.api import PODS, Api
 from fixtures.checks.endpoints import endpoints, of_family, ports
 from fixtures.checks.holding import must_hold
 from fixtures.checks.values import equal
 from fixtures.clusters import ClusterInfo
 from fixtures.prober.vantages import PodVantage
 from fixtures.requirements import MUST, requirement
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.slices import Slices
 from fixtures.workloads.vantages import TalkingPod, start_talking_pod
 
@@ -25,10 +26,12 @@ NUMBER, NAME = 80, "web"
 
 
 @pytest.fixture(scope="module")
-def sidecar(api: Api, cluster: ClusterInfo, shared_namespace: str) -> TalkingPod:
+def sidecar(api: Api, cluster: ClusterInfo, shared_namespace: str, needed: Needed) -> TalkingPod:
     """A pod whose restartable init container is what serves; a test must leave it as it is."""
     must_be_of(cluster, SIDECARS_SINCE, "restartable init containers are")
-    return start_talking_pod(api, cluster, shared_namespace, port_name=NAME, as_sidecar=True)
+    made = start_talking_pod(api, cluster, shared_namespace, port_name=NAME, as_sidecar=True)
+    needed.until_last("sidecar", lambda: api.delete(PODS, made.name, shared_namespace))
+    return made
 
 
 @requirement(

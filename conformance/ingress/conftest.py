@@ -14,6 +14,7 @@ from fixtures.clusters import ClusterInfo
 from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Shape, Web
 
@@ -26,9 +27,11 @@ TWO_PORTS = (
 
 
 @pytest.fixture(scope="session")
-def ingress_web(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
+def ingress_web(api: Api, cluster: ClusterInfo, shared_namespace: str, needed: Needed) -> Web:
     """Two pods that tests of this chapter may change."""
-    return Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    made = Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    needed.until_last("ingress_web", made.delete)
+    return made
 
 
 @pytest.fixture(scope="session")

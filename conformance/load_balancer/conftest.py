@@ -12,15 +12,18 @@ from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import OutsideVantage
 from fixtures.workloads.events import Events
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.standing import Shared, Standing
 from fixtures.workloads.web import Pod, Shape, Web
 
 
 @pytest.fixture(scope="session")
-def two(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
+def two(api: Api, cluster: ClusterInfo, shared_namespace: str, needed: Needed) -> Web:
     """The diagram's two pods, on two of the nodes."""
-    return Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    made = Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    needed.until_last("two", made.delete)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -23,17 +23,20 @@ from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
 from fixtures.verdicts import NotObservable
+from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.standing import Shared, Standing
 from fixtures.workloads.web import Shape, Web
 
 
 @pytest.fixture(scope="session")
-def policy_web(api: Api, cluster: ClusterInfo, shared_namespace: str) -> Web:
+def policy_web(api: Api, cluster: ClusterInfo, shared_namespace: str, needed: Needed) -> Web:
     """Two pods on two nodes."""
     if len(cluster.nodes) < 3:
         raise NotObservable(f"{len(cluster.nodes)} nodes, 3 are needed: two with pods and one without")
-    return Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    made = Web(api, cluster, shared_namespace, shape=Shape(replicas=2))
+    needed.until_last("policy_web", made.delete)
+    return made
 
 
 @pytest.fixture(scope="session")
