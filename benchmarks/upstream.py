@@ -3,7 +3,7 @@
     python -m benchmarks.upstream [--cluster-name NAME] [--keep FOLDER]
 
 Upstream's tests (test/e2e/network of the Kubernetes version that the built-in cluster is made of) are built from their
-Go module and run in one process, one after another, as their conformance tests are; ours run with -n 2, and on a
+Go module and run in one process, one after another, as their conformance tests are; ours run with -n 3, and on a
 cluster that is up already. Which promises are the same is what conformance/coverage.tsv says.
 """
 
@@ -169,7 +169,7 @@ def run_ours(cluster: LocalCluster, chosen: Sequence[Row], folder: Path) -> floa
         SuiteError: some do not.
     """
     promises = dict.fromkeys(promise for row in chosen for promise in row.promises)
-    command = [sys.executable, "-m", "pytest", "conformance", f"--cluster-name={cluster.state.name}", "-n", "2"]
+    command = [sys.executable, "-m", "pytest", "conformance", f"--cluster-name={cluster.state.name}", "-n", "3"]
     command += [f"--report-dir={folder / 'ours'}", *(f"--requirement={promise}" for promise in promises)]
     began = time.monotonic()
     with (folder / "ours.log").open("w", encoding="utf-8") as log:
