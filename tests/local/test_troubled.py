@@ -13,10 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from fixtures.api import PODS, Api
+from fixtures.api import NODES, PODS, Api
 from fixtures.clusters.local.disruptor import LocalDisruptor
 from fixtures.clusters.local.processes import in_network_namespace
 from fixtures.errors import UsageError
+from fixtures.faults.load import held_back
 from fixtures.verdicts import Verdict
 from reports.record import CaseFinished, read
 from tests.local.few_rights import RUN_TIMEOUT_S, USER, Runner
@@ -182,3 +183,29 @@ def test_pods_that_somebody_else_takes_make_errors_that_name_them(runner: Runner
     assert Verdict.FAIL not in {case.verdict for case in found}, said(found)
     named = f"pod {taken['namespace']}/{taken['name']}"
     assert [case for case in found if case.verdict is Verdict.ERROR and named in case.first_line], said(found)
+
+
+def test_a_slow_node_is_waited_for(runner: Runner) -> None:
+    node = runner.cluster.info.nodes[1].name
+    # Its programs have a twentieth of the time: pods come late there, and so does what kube-proxy learns.
+    with held_back(list(runner.cluster.processes()[node].values())), running(runner) as report:
+        pass
+    assert said(cases(report)) == []
+    assert {case.verdict for case in cases(report)} == {Verdict.PASS}
+
+
+def test_nodes_that_come_and_go_change_nothing(runner: Runner) -> None:
+    api, name = Api(runner.cluster.kubeconfig), "pool-grows-00000"
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": [taint]}}
+    try:
+        with running(runner) as report:
+            wait_for("the run begins", report.exists)
+            # As an autoscaler's: it is in the API before it is Ready, and this one never is.
+            api.create(NODES, node)
+            wait_for("two cases have ended", lambda: len(cases(report)) >= 2)
+            api.delete(NODES, name)
+    finally:
+        api.delete(NODES, name)
+    assert said(cases(report)) == []
+    assert {case.verdict for case in cases(report)} == {Verdict.PASS}
