@@ -113,7 +113,8 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has no types
     """Tell a worker of the options and the cluster."""
-    node.workerinput.update(configuration.tell_workers(node.config) | run.tell_workers(node.config))
+    told = (each.tell_workers(node.config) for each in (configuration, run, scheduling))
+    node.workerinput.update({key: value for each in told for key, value in each.items()})
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -28,7 +28,7 @@ from fixtures.scenarios.ground import Ground
 from fixtures.scenarios.scenario import Scenario
 from fixtures.scenarios.spread import Spreads
 from fixtures.scenarios.stage import Stage
-from fixtures.scheduling import last_of_acts, scenario_of, upcoming
+from fixtures.scheduling import in_order, last_of_acts, scenario_of, upcoming
 from fixtures.session import BUDGETS_KEY, CLUSTER_INFO_KEY, REPORT_DIR_KEY, RUN_ID_KEY, TURNS_KEY, is_offered, is_worker
 from fixtures.verdicts import NotObservable, Unsupported
 from fixtures.workloads.namespaces import GONE_FROM_CLOUD_WITHIN_S, GONE_WITHIN_S, Namespaces
@@ -186,7 +186,7 @@ def standing(api: Api, request: pytest.FixtureRequest) -> Standing:
 @pytest.fixture(scope="session")
 def needed(request: pytest.FixtureRequest) -> Needed:
     """Workloads of some tests, which go after the last of these."""
-    request.config.stash[NEEDED_KEY] = made = Needed(request.session.items)
+    request.config.stash[NEEDED_KEY] = made = Needed(request.session.items if in_order(request.config) else ())
     return made
 
 
