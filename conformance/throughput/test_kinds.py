@@ -3,7 +3,8 @@
 import pytest
 
 from fixtures.checks.holding import must_hold
-from fixtures.checks.throughput import no_losses, stays_on_its_node
+from fixtures.checks.load_policies import stays_on_its_node
+from fixtures.checks.throughput import no_losses
 from fixtures.load.kinds import ALONE, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
 from fixtures.load.stage import LoadStage
 from fixtures.requirements import SHOULD, requirement
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.disruptive(order=9)
 )
 def test_policies_hold_under_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
+    load_stage.must_reach("ClusterIP")
     found = load_stage.measured("kinds", call_kinds)
     if found.without:
         raise NotObservable(f"no pod of the workload is on {', '.join(found.without)}, where a worker is")
@@ -40,6 +42,7 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
 )
 def test_one_pod_bears_a_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
+    load_stage.must_reach("ClusterIP")
     found = load_stage.measured("kinds", call_kinds)
     must_hold(found.history, no_losses([found.take.only(ALONE)], "by a Service with one pod", needed=REQUESTS))
 
