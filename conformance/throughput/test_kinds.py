@@ -3,8 +3,9 @@
 import pytest
 
 from fixtures.checks.holding import must_hold
-from fixtures.checks.load_policies import stays_on_its_node
+from fixtures.checks.load_policies import answered_by_its_own, stays_on_its_node
 from fixtures.checks.throughput import no_losses
+from fixtures.load.external import call_from_outside
 from fixtures.load.kinds import ALONE, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
 from fixtures.load.stage import LoadStage
 from fixtures.requirements import SHOULD, requirement
@@ -31,6 +32,24 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
         found.history,
         no_losses([found.take.only(INTERNAL)], "with the internal policy Local", needed=REQUESTS),
         stays_on_its_node(found.take.only(INTERNAL), nodes=nodes, workers=found.workers),
+    )
+
+
+@requirement(
+    "throughput.external_local_holds_under_load",
+    promise="Under load from outside, too, a Service whose external policy is Local leads by a node's port to pods on "
+    "the node alone, and neither there nor at the load balancer's address is a request lost.",
+    source="kubernetes.io: Service, Traffic policies; Virtual IPs, External traffic policy",
+    level=SHOULD,
+    features=("outside",),
+)
+def test_external_local_holds_under_load(load_stage: LoadStage) -> None:
+    """Fault: `node_capped`; `wishes_forgotten_under_load`, new Services forget their policy."""
+    found = load_stage.measured("external", call_from_outside)
+    must_hold(
+        found.history,
+        answered_by_its_own(found.takes, pods=found.pods),
+        no_losses(found.takes, "with the external policy Local", needed=REQUESTS),
     )
 
 
