@@ -221,8 +221,9 @@ def _start(own: pytest.Session) -> None:
     if not chosen or run.is_worker(config) or OWNER_KEY in config.stash or config.getoption("collectonly"):
         return
     with _usage_errors():
-        flags.check_processes(config.stash[OPTIONS_KEY].cluster_flags, config.getoption("numprocesses", None) or 1)
-        must_have_locust(chosen, config.stash[OPTIONS_KEY].cluster)
+        options = config.stash[OPTIONS_KEY]
+        flags.check_processes(options.cluster_flags, config.getoption("numprocesses", None) or 1)
+        must_have_locust(chosen, options.cluster, options.load_from)
         plan = _plan(config, chosen)
     if len(chosen) == len(own.items):
         terminal.show_cases_only()

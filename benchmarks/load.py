@@ -27,7 +27,8 @@ from fixtures.clusters.local.cluster import LocalCluster
 from fixtures.commands import CommandParser
 from fixtures.errors import SuiteError, UsageError
 from fixtures.history import History
-from fixtures.load.generator import DESK_PORT, Generator, start_locust
+from fixtures.load.generator import Generator
+from fixtures.load.pods import DESK_PORT, LocustInPods, start_locust
 from fixtures.load.stage import DIRECT, USERS_PER_WORKER, LoadStage
 from fixtures.loads import LoadTarget
 from fixtures.scenarios.ground import Ground
@@ -117,7 +118,8 @@ def by_harness(cluster: LocalCluster, api: Api, targets: Sequence[LoadTarget]) -
     """Requests a second as this project's harness measures them; raises SuiteError as `by_hand` does."""
     workers = len(cluster.info.nodes)
     with namespace(api) as name:
-        generator = Generator(api, cluster.info, name, workers=workers, users=workers * USERS_PER_WORKER)
+        locusts = LocustInPods(api, cluster.info, name, workers=workers)
+        generator = Generator(locusts, users=workers * USERS_PER_WORKER)
         take = generator.run(generator.block(DIRECT, targets, "reused", seconds=HARNESS_S), History())
     plain_locust.must_have_answers(take.failed.total() / take.requests if take.requests else 1.0)
     return take.per_s()

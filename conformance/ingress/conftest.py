@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance.ingress.entry import Asked, Entry, Ingresses, Route, host_of
+from conformance.ingress.entry import Asked, Entry
 from fixtures.api import Api
 from fixtures.budgets import Budgets
 from fixtures.clusters import ClusterInfo
 from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
+from fixtures.workloads.ingresses import Ingresses, Route, host_of
 from fixtures.workloads.needed import Needed
 from fixtures.workloads.services import Service, Services
 from fixtures.workloads.web import Pod, Shape, Web

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from conformance.judge import RATE_PER_S, SETTLED_S, SETTLING_MOST_PER_S, SETTLING_RATE_PER_S, SILENT_CONNECTIONS
-from fixtures.api import INGRESSES, Api, NotInTime, Object
 from fixtures.checks.holding import must_hold
 from fixtures.checks.isolation import turned_away
 from fixtures.checks.reachability import connections_to_see_all, reachability
@@ -20,32 +18,9 @@ from fixtures.prober.plan import Target
 from fixtures.prober.probing import Probing
 from fixtures.prober.vantages import PodVantage
 from fixtures.probes import Probe
-from fixtures.verdicts import NotObservable
+from fixtures.workloads.ingresses import Ingress, host_of
 from fixtures.workloads.services import Service
 from fixtures.workloads.web import Pod, Web
-
-DOMAIN = "conformance.example"
-"""Whose names are nobody's (RFC 6761): they stand in requests, and are not looked up."""
-HTTP_PORT = 80
-PathType = Literal["Exact", "Prefix"]
-
-
-@dataclass(frozen=True)
-class Route:
-    """A way by host and path to a port of a Service, by its number or its name."""
-
-    host: str
-    service: Service
-    path: str = "/"
-    path_type: PathType = "Prefix"
-    port: int | str = 80
-
-    @property
-    def body(self) -> Object:
-        """As among the paths of a rule in an Ingress."""
-        port = {"number" if isinstance(self.port, int) else "name": self.port}
-        backend = {"service": {"name": self.service.name, "port": port}}
-        return {"path": self.path, "pathType": self.path_type, "backend": backend}
 
 
 class Asked(NamedTuple):
@@ -54,71 +29,6 @@ class Asked(NamedTuple):
     target: Target
     pods: Collection[str]
     port: int = 80
-
-
-@dataclass
-class Ingress:
-    """An Ingress, and where its controller says that it is reached."""
-
-    name: str
-    address: str = ""
-    """From its status, an IP address or a name; empty: none yet."""
-
-    def target(self, host: str, path: str = "/") -> Target:
-        """A request by host and path.
-
-        Raises:
-            NotObservable: it has no address, so nobody knows where to send requests.
-        """
-        if not self.address:
-            raise NotObservable(f"the Ingress {self.name} has no address in its status: requests cannot be sent to it")
-        name = f"http {host}{path}"
-        return Target(name=name, address=self.address, port=HTTP_PORT, protocol="http", host=host, path=path)
-
-
-class Ingresses:
-    """Makes Ingresses of one class in one namespace; what is done goes to the record."""
-
-    def __init__(self, api: Api, namespace: str, class_name: str, history: History) -> None:
-        """Work in `namespace`."""
-        self._api, self._namespace, self._class, self._history = api, namespace, class_name, history
-
-    def create(self, prefix: str, routes: Iterable[Route]) -> Ingress:
-        """An Ingress under a generated name."""
-        paths: dict[str, list[Object]] = {}
-        for route in routes:
-            paths.setdefault(route.host, []).append(route.body)
-        rules = [{"host": host, "http": {"paths": found}} for host, found in paths.items()]
-        spec = {"ingressClassName": self._class, "rules": rules}
-        metadata = {"generateName": f"{prefix}-"}
-        body = {"apiVersion": INGRESSES.group_version, "kind": "Ingress", "metadata": metadata, "spec": spec}
-        with self._history.action(f"create Ingress {prefix}"):
-            return Ingress(self._api.create(INGRESSES, body, self._namespace)["metadata"]["name"])
-
-    def wait_for_addresses(self, made: Sequence[Ingress], within_s: float) -> None:
-        """Wait until each has an address in its status, or has had the time for that."""
-        waited_for = {ingress.name: ingress for ingress in made}
-
-        def all_have(items: list[Object]) -> bool:
-            for item in items:
-                if ingress := waited_for.get(item["metadata"]["name"]):
-                    ingress.address = address_in(item)
-            return all(ingress.address for ingress in made)
-
-        what = "an address of each Ingress"
-        with suppress(NotInTime):
-            self._api.wait_until(all_have, INGRESSES, self._namespace, timeout_s=within_s, what=what)
-
-    def delete(self, ingress: Ingress) -> None:
-        """Delete it."""
-        with self._history.action(f"delete Ingress {ingress.name}"):
-            self._api.delete(INGRESSES, ingress.name, self._namespace)
-
-
-def address_in(item: Object) -> str:
-    """Where an Ingress, as the API has it, is reached; empty: it does not say."""
-    points = (item.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
-    return next((str(found) for point in points if (found := point.get("ip") or point.get("hostname"))), "")
 
 
 @dataclass(frozen=True)
@@ -220,8 +130,3 @@ class Entry:
         self.come_about(probing, asked)
         enough = connections_to_see_all(len(self.pods))
         self.must_lead(probing, history, asked, token=token, at_least=enough)
-
-
-def host_of(name: str, tag: str) -> str:
-    """A name below the domain, of one run's own."""
-    return f"{name}-{tag}.{DOMAIN}"

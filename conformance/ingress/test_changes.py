@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.ingress.entry import Asked, Entry, Ingresses
+from conformance.ingress.entry import Asked, Entry
 from fixtures.api import Api
 from fixtures.clusters import ClusterInfo
 from fixtures.history import History
 from fixtures.prober.probing import Probing
 from fixtures.requirements import SHOULD, requirement
+from fixtures.workloads.ingresses import Ingresses
 from fixtures.workloads.services import Services
 
 pytestmark = pytest.mark.scenario("ingress")

@@ -24,7 +24,7 @@ def load_stage(
     node_vantages: tuple[PodVantage, ...],
     request: pytest.FixtureRequest,
 ) -> Iterator[LoadStage]:
-    """Locust on the cluster; started when a test asks for the first measurement."""
+    """Locust; started when a test asks for the first measurement."""
     report_dir = request.config.stash[REPORT_DIR_KEY]
     ground = Ground(
         api=api,
@@ -36,6 +36,6 @@ def load_stage(
         inside=node_vantages,
         outside=None,
     )
-    made = LoadStage(ground, report_dir)
+    made = LoadStage(ground, report_dir, load_from=request.config.getoption("load_from"))
     yield made
     made.close()

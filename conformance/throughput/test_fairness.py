@@ -24,6 +24,7 @@ FAIR_S = 4.0
 )
 def test_two_services_share_alike(load_stage: LoadStage) -> None:
     """Fault: `node_capped`, of which the second Service is free: it leads to another port."""
+    load_stage.must_reach("ClusterIP")
     history, web = load_stage.history("fairness"), load_stage.web
     pods, services = load_stage.settled(), Services(load_stage.ground.api, web.namespace, history)
     ports = [{"name": "web", "port": PORT, "targetPort": OTHER_PORT}]

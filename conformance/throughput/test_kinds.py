@@ -3,7 +3,9 @@
 import pytest
 
 from fixtures.checks.holding import must_hold
-from fixtures.checks.throughput import no_losses, stays_on_its_node
+from fixtures.checks.load_policies import answered_by_its_own, stays_on_its_node
+from fixtures.checks.throughput import no_losses
+from fixtures.load.external import call_from_outside
 from fixtures.load.kinds import ALONE, INTERNAL, REQUESTS, THINK_S, call_kinds, come_back
 from fixtures.load.stage import LoadStage
 from fixtures.requirements import SHOULD, requirement
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.disruptive(order=9)
 )
 def test_policies_hold_under_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
+    load_stage.must_reach("ClusterIP")
     found = load_stage.measured("kinds", call_kinds)
     if found.without:
         raise NotObservable(f"no pod of the workload is on {', '.join(found.without)}, where a worker is")
@@ -33,6 +36,24 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
 
 
 @requirement(
+    "throughput.external_local_holds_under_load",
+    promise="Under load from outside, too, a Service whose external policy is Local leads by a node's port to pods on "
+    "the node alone, and neither there nor at the load balancer's address is a request lost.",
+    source="kubernetes.io: Service, Traffic policies; Virtual IPs, External traffic policy",
+    level=SHOULD,
+    features=("outside",),
+)
+def test_external_local_holds_under_load(load_stage: LoadStage) -> None:
+    """Fault: `node_capped`; `wishes_forgotten_under_load`, new Services forget their policy."""
+    found = load_stage.measured("external", call_from_outside)
+    must_hold(
+        found.history,
+        answered_by_its_own(found.takes, pods=found.pods),
+        no_losses(found.takes, "with the external policy Local", needed=REQUESTS),
+    )
+
+
+@requirement(
     "throughput.one_pod_bears_a_load",
     promise="A Service with one pod loses nothing of a load that the pod can bear.",
     source="kubernetes.io: Service: an abstraction over one or more pods",
@@ -40,6 +61,7 @@ def test_policies_hold_under_load(load_stage: LoadStage) -> None:
 )
 def test_one_pod_bears_a_load(load_stage: LoadStage) -> None:
     """Fault: `node_capped`."""
+    load_stage.must_reach("ClusterIP")
     found = load_stage.measured("kinds", call_kinds)
     must_hold(found.history, no_losses([found.take.only(ALONE)], "by a Service with one pod", needed=REQUESTS))
 

@@ -8,17 +8,10 @@ from fixtures.checks.throughput import BYTES, carries, no_losses, quick, spread
 from fixtures.load.stage import SIZES_B, LoadStage
 from fixtures.requirements import SHOULD, requirement
 from fixtures.scenarios.ways import EVERY_TYPE, ServiceType
-from fixtures.verdicts import Unsupported
 
 pytestmark = pytest.mark.disruptive(order=9)
 PROXIES = "kubernetes.io: Virtual IPs and Service Proxies: packets are redirected in the kernel"
 every_type = pytest.mark.parametrize("service_type", EVERY_TYPE)
-
-
-def must_be_offered(stage: LoadStage, service_type: ServiceType) -> None:
-    """Raise Unsupported for a type that the cluster does not have."""
-    if service_type == "LoadBalancer" and (why := stage.ground.cluster.without_load_balancers):
-        raise Unsupported(why)
 
 
 @requirement(
@@ -30,7 +23,8 @@ def must_be_offered(stage: LoadStage, service_type: ServiceType) -> None:
 @every_type
 def test_a_service_carries_what_its_pods_carry(load_stage: LoadStage, service_type: ServiceType) -> None:
     """Fault: `node_capped`, one node resets what goes through Services beyond some packets a second."""
-    must_be_offered(load_stage, service_type)
+    load_stage.must_reach(service_type)
+    load_stage.must_compare()
     found, budgets = load_stage.carried("reused"), load_stage.ground.budgets
     limit = found.limit.per_s()
     must_hold(found.history, carries(found.takes, service_type, at_least=budgets.load_ratio, generator_per_s=limit))
@@ -45,7 +39,8 @@ def test_a_service_carries_what_its_pods_carry(load_stage: LoadStage, service_ty
 @every_type
 def test_a_service_carries_new_connections(load_stage: LoadStage, service_type: ServiceType) -> None:
     """Fault: `node_capped`; `entries_leaked`, one node keeps an entry for each connection and has room for few."""
-    must_be_offered(load_stage, service_type)
+    load_stage.must_reach(service_type)
+    load_stage.must_compare()
     found, budgets = load_stage.carried("new"), load_stage.ground.budgets
     ratio, limit = budgets.load_ratio, found.limit.per_s()
     judged = carries(found.takes, service_type, at_least=ratio, generator_per_s=limit, tracked=found.tracked)
@@ -60,9 +55,10 @@ def test_a_service_carries_new_connections(load_stage: LoadStage, service_type: 
 )
 def test_a_service_carries_the_bytes_of_its_pods(load_stage: LoadStage) -> None:
     """Fault: `bytes_capped`, every node drops what comes back through Services beyond some bytes a second."""
+    load_stage.must_compare()
     found, budgets = load_stage.carried("reused", SIZES_B), load_stage.ground.budgets
     ratio, limit = budgets.load_ratio, BYTES.of(found.limit)
-    must_hold(found.history, carries(found.takes, "ClusterIP", at_least=ratio, generator_per_s=limit, unit=BYTES))
+    must_hold(found.history, carries(found.takes, load_stage.front, at_least=ratio, generator_per_s=limit, unit=BYTES))
 
 
 @requirement(
@@ -74,7 +70,7 @@ def test_a_service_carries_the_bytes_of_its_pods(load_stage: LoadStage) -> None:
 @every_type
 def test_steady_load_loses_nothing(load_stage: LoadStage, service_type: ServiceType) -> None:
     """Fault: `node_capped`."""
-    must_be_offered(load_stage, service_type)
+    load_stage.must_reach(service_type)
     for found in (load_stage.carried("reused"), load_stage.carried("new")):
         own = [take for take in found.takes if take.block.label == service_type]
         must_hold(found.history, no_losses(own, f"by {service_type}"))
@@ -89,7 +85,7 @@ def test_steady_load_loses_nothing(load_stage: LoadStage, service_type: ServiceT
 def test_connections_are_spread_under_load(load_stage: LoadStage) -> None:
     """Fault: `unfair_under_load`, every node prefers one backend of each Service."""
     found, budgets = load_stage.carried("new"), load_stage.ground.budgets
-    own = [take for take in found.takes if take.block.label == "ClusterIP"]
+    own = [take for take in found.takes if take.block.label == load_stage.front]
     shares = even_shares([pod.name for pod in found.pods])
     must_hold(found.history, spread(own, shares=shares, margin=budgets.distribution_pooled_margin))
 
@@ -102,6 +98,7 @@ def test_connections_are_spread_under_load(load_stage: LoadStage) -> None:
 )
 def test_answers_stay_quick_at_half_load(load_stage: LoadStage) -> None:
     """Fault: `detour_under_load`, one node sends connections by way of a program that is 200 ms late."""
+    load_stage.must_compare()
     found, budgets = load_stage.carried("reused"), load_stage.ground.budgets
     allowed = {"added_p50_ms": budgets.load_added_p50_ms, "added_p99_ms": budgets.load_added_p99_ms}
-    must_hold(found.history, quick(found.takes, "ClusterIP", **allowed))
+    must_hold(found.history, quick(found.takes, load_stage.front, **allowed))

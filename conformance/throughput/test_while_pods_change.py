@@ -19,8 +19,8 @@ GRACE = "kubernetes.io: Pod Lifecycle, Termination of Pods; KEP-1669"
 
 
 def roll_out(stage: LoadStage) -> tuple[History, Take]:
-    """Call the ClusterIP while its pods are replaced gracefully; the targets are named for their connections."""
-    web, (address,) = stage.web, stage.by("ClusterIP")
+    """Call a Service while its pods are replaced gracefully; the targets are named for their connections."""
+    web, called = stage.web, stage.by(stage.front)
 
     def replace_pods(_: Underway) -> None:
         before = stage.settled()
@@ -28,7 +28,7 @@ def roll_out(stage: LoadStage) -> tuple[History, Take]:
         web.wait_until_serving(other_than=before)
         web.wait_until_gone(*before)
 
-    targets = [address.model_copy(update={"name": c, "connection": c}) for c in get_args(Connection)]
+    targets = [t.model_copy(update={"name": c, "connection": c}) for t in called for c in get_args(Connection)]
     return stage.while_doing("rollout", targets, replace_pods)
 
 
@@ -66,7 +66,7 @@ def test_scaling_under_load_loses_nothing(load_stage: LoadStage) -> None:
         left = load_stage.settled()
         web.wait_until_gone(*(pod for pod in served if pod not in left))
 
-    history, take = load_stage.while_doing("scaling", load_stage.by("ClusterIP"), scale)
+    history, take = load_stage.while_doing("scaling", load_stage.by(load_stage.front), scale)
     must_hold(
         history,
         no_losses([take], f"while there are {FEW}, {MANY}, {FEW} pods"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixtures.checks.load_policies import answered_by_its_own, stays_on_its_node
 from fixtures.checks.throughput import (
     BYTES,
     carries,
@@ -16,7 +17,6 @@ from fixtures.checks.throughput import (
     no_losses,
     quick,
     spread,
-    stays_on_its_node,
     too_few,
     undecided,
     used,
@@ -277,6 +277,25 @@ def test_with_policy_local_answers_come_from_the_workers_own_node() -> None:
     assert found({"b": 3, "a": 1}, nodes) is Verdict.FAIL
     assert found({"gone": 3}, nodes) is Verdict.FAIL
     assert found({}, nodes) is Verdict.ERROR
+
+
+def test_a_nodes_port_is_answered_by_its_own_pods() -> None:
+    made = take("external", names=("one", "two"), by_name=(0.5, 0.5), pods={"a": 3})
+
+    def found(**pods: set[str]) -> tuple[Verdict, str]:
+        judged = answered_by_its_own([made], pods=pods)
+        return judged.verdict, judged.sentence
+
+    assert found(one={"a"}, two={"a", "b"}) == (Verdict.PASS, "12 answers, each from a pod of its target's own")
+    assert found(one={"a"}, two={"b"}) == (Verdict.FAIL, "answered from elsewhere: 6 a for two")
+    assert found(one={"a"}, two={"a"}, three={"c"}) == (Verdict.ERROR, "no answer by three")
+
+
+def test_load_says_where_it_comes_from() -> None:
+    made = take("external")
+    outside = Take(made.block.model_copy(update={"place": "outside"}), 0.0, made.reports)
+    assert no_losses([made], "x").vantage == "2 Locust workers in pods"
+    assert no_losses([outside], "x").vantage == "2 Locust workers outside the cluster"
 
 
 def test_targets_are_told_apart_and_sockets_counted() -> None:

@@ -39,6 +39,8 @@ def must_be_refused(frame: Frame, result: pytest.RunResult, *parts: str) -> None
         ("--requirement=cluster_ip.brokn", ("--requirement", "'cluster_ip.brokn'", "cluster_ip.broken")),
         ("--scenarios-at-once=5", ("--scenarios-at-once", "'5'", "a whole number from 1 to 4")),
         ("--scenarios-at-once=two", ("--scenarios-at-once", "'two'")),
+        ("--load-from=hre", ("--load-from", "'hre'", "did you mean here?")),
+        ("--load-from=nowhere", ("--load-from", "'nowhere'", "which is unknown")),
         ("--seed=-1", ("--seed", "'-1'", "a whole number from 0 to 4294967295")),
         ("--seed=4294967296", ("--seed", "'4294967296'")),
         ("--job-summary=no/such/file", ("--job-summary", "no/such/file", "is not a folder")),

@@ -14,7 +14,7 @@ from fixtures.clusters.local import installed
 from fixtures.errors import UsageError
 from fixtures.faults.seeded import FAULTS
 from fixtures.load import needs
-from fixtures.load.generator import LOCUSTFILE
+from fixtures.load.locusts import LOCUSTFILE
 from fixtures.loads import GROWTH, OWN_CLASSES
 from fixtures.requirements import SHOULD, Requirement
 
@@ -29,9 +29,11 @@ def case(chapter: str) -> Case:
 def test_without_locust_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(needs, "find_spec", lambda _name: None)
     with pytest.raises(UsageError, match=r"^--cluster: local makes .* found none; allowed is the extra load: "):
-        needs.must_have_locust([case("throughput")], "local")
-    needs.must_have_locust([case("dns")], "local")
-    needs.must_have_locust([case("throughput")], "aks")
+        needs.must_have_locust([case("throughput")], "local", "pods")
+    needs.must_have_locust([case("dns")], "local", "here")
+    needs.must_have_locust([case("throughput")], "aks", "pods")
+    with pytest.raises(UsageError, match=r"^--load-from: here is .* found none; allowed is the extra load: "):
+        needs.must_have_locust([case("throughput")], "aks", "here")
 
 
 def test_the_stage_does_not_patch_this_process() -> None:

@@ -15,6 +15,7 @@ from fixtures.errors import SuiteError
 from fixtures.history import History
 from fixtures.load import generator
 from fixtures.load.generator import Generator, Underway
+from fixtures.load.pods import LocustInPods
 from fixtures.loads import LoadTarget
 from fixtures.verdicts import NotObservable
 
@@ -53,7 +54,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def started(said: dict[str, object] | None = None, *, image: str | None = "locust:1") -> Generator:
     """A generator before such a master."""
     cluster = cast("ClusterInfo", SimpleNamespace(name="local", locust_image=image))
-    return Generator(cast("Api", Desk(**(said or {}))), cluster, "locust", workers=WORKERS, users=USERS)
+    locusts = LocustInPods(cast("Api", Desk(**(said or {}))), cluster, "locust", workers=WORKERS)
+    return Generator(locusts, users=USERS)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +68,12 @@ def started(said: dict[str, object] | None = None, *, image: str | None = "locus
         (
             {"workers": {"workers": 3, "places": [PLACE, PLACE | {"files": 64}, PLACE], "users": USERS}},
             "Locust: the worker on node-1 may open 64 files; 140 are needed for 30 users over 3 workers "
-            "(ulimit -n of its container)",
+            "(ulimit -n where it runs)",
         ),
         (
             {"workers": {"workers": 3, "places": [PLACE, PLACE, PLACE | {"ports": 2}], "users": USERS}},
             "Locust: the worker on node-1 has 2 ports for connections; 4096 are needed "
-            "(net.ipv4.ip_local_port_range of its pod)",
+            "(net.ipv4.ip_local_port_range where it runs)",
         ),
         (
             {"workers": {"workers": 3, "places": [PLACE] * 3, "users": 7}},

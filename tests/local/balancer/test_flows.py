@@ -38,6 +38,21 @@ def test_new_flows_spread_evenly_and_keep_both_addresses(net: Site, v6: int, udp
 
 
 @families
+def test_what_a_node_does_not_know_it_does_not_send_back(net: Site, v6: int) -> None:
+    """As where kube-proxy does not know a load balancer yet: its node forwards the packet to its router."""
+    net.apply(Plan((rule(frontend=PUBLIC[v6]),), (OPEN,)))
+    ip, nodes = ("ip", f"-{6 if v6 else 4}", "route"), [name for name in net.hosts if name.startswith("node-")]
+    for node in nodes:
+        net.run(node, *ip, "del", "local", PUBLIC[v6], "table", "local")
+    try:
+        assert net.silent(PUBLIC[v6], PORT, internet())
+    finally:
+        for node in nodes:
+            net.run(node, *ip, "add", "local", PUBLIC[v6], "dev", "lo", "table", "local")
+    assert net.ask(PUBLIC[v6], PORT, internet()).local == PUBLIC[v6]
+
+
+@families
 @transports
 def test_without_floating_ip_the_node_and_its_port_are_the_destination(net: Site, v6: int, udp: bool) -> None:
     protocol = "udp" if udp else "tcp"
