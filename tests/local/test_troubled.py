@@ -191,7 +191,7 @@ def test_nodes_that_are_slow_or_come_and_go_change_nothing(runner: Runner) -> No
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": [taint]}}
     slow = runner.cluster.info.nodes[1].name
     try:
-        # The slow one's programs have a twentieth of the time: pods come late there, and so does what kube-proxy learns.
+        # The programs of the slow one have a twentieth of the time: pods come late, and so does what kube-proxy learns.
         with held_back(list(runner.cluster.processes()[slow].values())), running(runner) as report:
             wait_for("the run begins", report.exists)
             # As an autoscaler's: it is in the API before it is Ready, and this one never is.
